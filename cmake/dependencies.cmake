@@ -1,0 +1,20 @@
+# What must be installed (scripts/lib.sh installs it on Debian): LLVM 19, flex, bison, zlib, threads; Check for the tests.
+
+find_package(BISON 3.8 REQUIRED)
+find_package(FLEX 2.6 REQUIRED)
+find_package(ZLIB REQUIRED)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
+find_package(LLVM 19.1 REQUIRED CONFIG HINTS /usr/lib/llvm-19/cmake /usr/lib/llvm-19/lib/cmake/llvm)
+if(NOT TARGET LLVM)
+    message(FATAL_ERROR "LLVM ${LLVM_VERSION} in ${LLVM_DIR} has no shared library (libLLVM)")
+endif()
+add_library(netc_llvm INTERFACE)
+target_include_directories(netc_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
+target_link_libraries(netc_llvm INTERFACE LLVM)
+
+if(BUILD_TESTING)
+    find_package(PkgConfig REQUIRED)
+    pkg_check_modules(CHECK REQUIRED IMPORTED_TARGET check)
+endif()

@@ -1,0 +1,327 @@
+/* base.c: see base.h. Arenas are chains of blocks that double in size; interning is an open-addressing table inside the
+ * arena. */
+#include "base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void base_bug(const char *file, int line, const char *fmt, ...) {
+    va_list ap;
+    fprintf(stderr, "netc: internal error at %s:%d: ", file, line);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "\nThis is a bug of netc, not of your program.\n");
+    exit(EXIT_BUG);
+}
+
+_Noreturn static void out_of_memory(size_t size) {
+    fprintf(stderr, "netc: out of memory (%zu bytes wanted)\n", size);
+    exit(EXIT_ENV);
+}
+
+/* ---- arenas ---- */
+
+typedef struct Block Block;
+struct Block { Block *next; size_t used, size; };
+
+typedef struct Interned { const char *s; size_t n; uint64_t hash; } Interned;
+
+struct Arena {
+    Block *blocks;
+    Interned *names; /* heap; capacity a power of two */
+    size_t nnames, cap;
+};
+
+enum { FIRST_BLOCK = 64 * 1024, LARGEST_BLOCK = 8 * 1024 * 1024 };
+
+Arena *arena_new(void) {
+    Arena *a = calloc(1, sizeof *a);
+    if (!a) out_of_memory(sizeof *a);
+    return a;
+}
+
+void arena_free(Arena *a) {
+    if (!a) return;
+    for (Block *b = a->blocks; b;) {
+        Block *next = b->next;
+        free(b);
+        b = next;
+    }
+    free(a->names);
+    free(a);
+}
+
+static size_t align16(size_t n) { return (n + 15) & ~(size_t)15; }
+
+static Block *add_block(Arena *a, size_t size) {
+    size_t grown = a->blocks ? a->blocks->size * 2 : FIRST_BLOCK;
+    if (grown > LARGEST_BLOCK) grown = LARGEST_BLOCK;
+    if (grown < size) grown = size;
+    Block *b = calloc(1, align16(sizeof *b) + grown);
+    if (!b) out_of_memory(grown);
+    b->size = grown;
+    b->next = a->blocks;
+    a->blocks = b;
+    return b;
+}
+
+void *arena_alloc(Arena *a, size_t size) {
+    if (size > SIZE_MAX / 2) out_of_memory(size);
+    size = align16(size ? size : 1);
+    Block *b = a->blocks;
+    if (!b || b->size - b->used < size) b = add_block(a, size);
+    void *p = (char *)b + align16(sizeof *b) + b->used;
+    b->used += size;
+    return p;
+}
+
+void *arena_copy(Arena *a, const void *p, size_t n) {
+    void *q = arena_alloc(a, n);
+    if (n) memcpy(q, p, n);
+    return q;
+}
+
+char *arena_str(Arena *a, const char *s, size_t n) {
+    char *p = arena_alloc(a, n + 1);
+    memcpy(p, s, n);
+    return p;
+}
+
+char *arena_printf(Arena *a, const char *fmt, ...) {
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    char *s = arena_alloc(a, (size_t)n + 1);
+    vsnprintf(s, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return s;
+}
+
+static uint64_t hash_bytes(const char *s, size_t n) { /* FNV-1a */
+    uint64_t h = 14695981039346656037u;
+    for (size_t i = 0; i < n; i++) h = (h ^ (unsigned char)s[i]) * 1099511628211u;
+    return h;
+}
+
+static Interned *find_slot(Interned *names, size_t cap, const char *s, size_t n, uint64_t hash) {
+    size_t i = hash & (cap - 1);
+    while (names[i].s && !(names[i].hash == hash && names[i].n == n && !memcmp(names[i].s, s, n))) i = (i + 1) & (cap - 1);
+    return &names[i];
+}
+
+static void grow_names(Arena *a) {
+    size_t cap = a->cap ? a->cap * 2 : 256;
+    Interned *names = calloc(cap, sizeof *names);
+    if (!names) out_of_memory(cap * sizeof *names);
+    for (size_t i = 0; i < a->cap; i++)
+        if (a->names[i].s) *find_slot(names, cap, a->names[i].s, a->names[i].n, a->names[i].hash) = a->names[i];
+    free(a->names);
+    a->names = names;
+    a->cap = cap;
+}
+
+const char *arena_intern(Arena *a, const char *s, size_t n) {
+    if (a->nnames * 2 >= a->cap) grow_names(a);
+    uint64_t hash = hash_bytes(s, n);
+    Interned *slot = find_slot(a->names, a->cap, s, n, hash);
+    if (!slot->s) {
+        *slot = (Interned){arena_str(a, s, n), n, hash};
+        a->nnames++;
+    }
+    return slot->s;
+}
+
+const char *arena_name(Arena *a, const char *s) { return arena_intern(a, s, strlen(s)); }
+
+void vec_grow(Arena *a, void **at, int n, int *cap, size_t size) {
+    if (n < *cap) return;
+    int grown = *cap ? *cap * 2 : 8;
+    void *p = arena_alloc(a, (size_t)grown * size);
+    if (n) memcpy(p, *at, (size_t)n * size);
+    *at = p;
+    *cap = grown;
+}
+
+/* ---- growing text ---- */
+
+static void text_reserve(Text *t, size_t more) {
+    if (t->cap - t->n > more) return;
+    size_t cap = t->cap ? t->cap : 256;
+    while (cap - t->n <= more) cap *= 2;
+    char *p = realloc(t->at, cap);
+    if (!p) out_of_memory(cap);
+    t->at = p;
+    t->cap = cap;
+}
+
+void text_append(Text *t, const char *s, size_t n) {
+    text_reserve(t, n);
+    memcpy(t->at + t->n, s, n);
+    t->n += n;
+    t->at[t->n] = 0;
+}
+
+void text_vprintf(Text *t, const char *fmt, va_list ap) {
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    text_reserve(t, (size_t)n);
+    vsnprintf(t->at + t->n, (size_t)n + 1, fmt, again);
+    va_end(again);
+    t->n += (size_t)n;
+}
+
+void text_printf(Text *t, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    text_vprintf(t, fmt, ap);
+    va_end(ap);
+}
+
+void text_free(Text *t) {
+    free(t->at);
+    *t = (Text){0};
+}
+
+/* ---- numbers ---- */
+
+bool checked_add(int64_t a, int64_t b, int64_t *out) {
+    int64_t r;
+    if (__builtin_add_overflow(a, b, &r)) return false;
+    *out = r;
+    return true;
+}
+
+bool checked_mul(int64_t a, int64_t b, int64_t *out) {
+    int64_t r;
+    if (__builtin_mul_overflow(a, b, &r)) return false;
+    *out = r;
+    return true;
+}
+
+int64_t i64_min(int64_t a, int64_t b) { return a < b ? a : b; }
+int64_t i64_max(int64_t a, int64_t b) { return a > b ? a : b; }
+
+int64_t floor_div(int64_t a, int64_t b) {
+    int64_t q = a / b;
+    return q - (a % b < 0);
+}
+
+int64_t ceil_div(int64_t a, int64_t b) { return floor_div(a, b) + (floor_div(a, b) * b != a); }
+
+int64_t gcd_i64(int64_t a, int64_t b) {
+    while (b) {
+        int64_t r = a % b;
+        a = b;
+        b = r;
+    }
+    return a < 0 ? -a : a;
+}
+
+int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+const char *double_text(double x, char *buf) {
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(buf, 32, "%.*g", digits, x);
+        if (strtod(buf, NULL) == x) break;
+    }
+    return buf;
+}
+
+int edit_distance(const char *a, const char *b) {
+    enum { LONGEST = 64 };
+    int n = (int)strlen(a), m = (int)strlen(b);
+    if (n > LONGEST || m > LONGEST) return n > m ? n : m;
+    int d[LONGEST + 1][LONGEST + 1];
+    for (int i = 0; i <= n; i++) d[i][0] = i;
+    for (int j = 0; j <= m; j++) d[0][j] = j;
+    for (int i = 1; i <= n; i++)
+        for (int j = 1; j <= m; j++) {
+            int best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            if (d[i - 1][j] + 1 < best) best = d[i - 1][j] + 1;
+            if (d[i][j - 1] + 1 < best) best = d[i][j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best) best = d[i - 2][j - 2] + 1;
+            d[i][j] = best;
+        }
+    return d[n][m];
+}
+
+/* ---- files ---- */
+
+static int read_all(int fd, size_t max, char **text, size_t *n) {
+    Text t = {0};
+    text_append(&t, "", 0);
+    char buf[65536];
+    for (;;) {
+        ssize_t got = read(fd, buf, sizeof buf);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0 || t.n + (size_t)got > max) {
+            int e = got < 0 ? errno : EFBIG;
+            text_free(&t);
+            return e;
+        }
+        if (!got) break;
+        text_append(&t, buf, (size_t)got);
+    }
+    *text = t.at;
+    *n = t.n;
+    return 0;
+}
+
+int file_read(const char *path, size_t max, char **text, size_t *n) {
+    if (!strcmp(path, "-")) return read_all(STDIN_FILENO, max, text, n);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return errno;
+    int e = read_all(fd, max, text, n);
+    close(fd);
+    return e;
+}
+
+static int write_all(int fd, const char *p, size_t n) {
+    while (n) {
+        ssize_t put = write(fd, p, n);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return errno;
+        p += put;
+        n -= (size_t)put;
+    }
+    return 0;
+}
+
+/* Devices, pipes and the like are written to, never replaced by a new file. */
+static bool is_special(const char *path) {
+    struct stat st;
+    return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+static int write_in_place(const char *path, const void *data, size_t n) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return errno;
+    int e = write_all(fd, data, n);
+    return close(fd) && !e ? errno : e;
+}
+
+int file_write(const char *path, const void *data, size_t n, int mode) {
+    if (!strcmp(path, "-")) return write_all(STDOUT_FILENO, data, n);
+    if (is_special(path)) return write_in_place(path, data, n);
+    Text tmp = {0};
+    text_printf(&tmp, "%s.%ld.tmp", path, (long)getpid());
+    int e = 0, fd = open(tmp.at, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0) e = errno;
+    if (!e) {
+        e = write_all(fd, data, n);
+        if (!e && fsync(fd)) e = errno;
+        if (close(fd) && !e) e = errno;
+        if (!e && rename(tmp.at, path)) e = errno;
+        if (e) unlink(tmp.at);
+    }
+    text_free(&tmp);
+    return e;
+}

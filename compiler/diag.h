@@ -1,0 +1,56 @@
+/* diag.h: source files, spans and what is said about them.
+ *
+ * A Diag collects diagnostics in the order in which they were reported. A diagnostic is an error or a warning with a
+ * place, followed by its notes, helps and fix-its; diag_note, diag_help and diag_fixit add to the diagnostic reported last.
+ * Printing has clang's shape:
+ *
+ *     lenet.net:7:5: error: unknown layer 'con'; did you mean 'conv'?
+ *         7 |     con(6, 5)
+ *           |     ^~~
+ *     lenet.net:3:1: note: ...
+ *
+ * At most DIAG_LIMIT errors are kept; a last line counts the rest.
+ */
+#ifndef NETC_DIAG_H
+#define NETC_DIAG_H
+
+#include "base.h"
+
+enum { DIAG_LIMIT = 20 };
+
+typedef struct Span { int file, start, end; } Span; /* bytes [start, end) of file number `file`; file 0 is "no place" */
+typedef struct Diag Diag;
+typedef enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } ColorMode;
+
+Diag *diag_new(Arena *a);
+/* Adds a source text and returns its file number (from 1). The text must stay alive as long as the Diag. */
+int diag_add_file(Diag *d, const char *path, const char *text, size_t n);
+const char *diag_path(const Diag *d, int file);
+/* The text of a file, its length in *n. */
+const char *diag_text(const Diag *d, int file, size_t *n);
+/* Line and column, both from 1, of the start of the span; columns count UTF-8 characters, a tab being one. */
+void diag_place(const Diag *d, Span s, int *line, int *column);
+/* The smallest span that holds both; a "no place" side is ignored. */
+Span span_join(Span a, Span b);
+
+void diag_error(Diag *d, Span s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* A warning that `-Wno-NAME` silences and `-Werror` makes an error. */
+void diag_warning(Diag *d, Span s, const char *name, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void diag_note(Diag *d, Span s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void diag_help(Diag *d, Span s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Says that replacing span s (empty: inserting there) with `text` is very likely right. */
+void diag_fixit(Diag *d, Span s, const char *text);
+
+/* Errors reported so far (also those over the limit). */
+int diag_errors(const Diag *d);
+/* `-Wname` (on) or `-Wno-name` (off); `-Werror`. Returns false for a name that no warning has. */
+bool diag_set_warning(Diag *d, const char *name, bool on);
+void diag_set_werror(Diag *d, bool on);
+/* Every name that diag_warning is called with, and what it is about; a table ended by a null name. */
+typedef struct DiagWarning { const char *name, *doc; bool on; } DiagWarning;
+extern const DiagWarning diag_warnings[];
+
+/* Prints all diagnostics, clang's shape or (json) one JSON array, in order, and forgets them (counts stay). */
+void diag_flush(Diag *d, FILE *out, ColorMode color, bool json);
+
+#endif

@@ -1,0 +1,360 @@
+/* driver.c: see driver.h; the pipeline, from the command line to the files that are written.
+ *
+ * Each stage is a function that returns false when netc is to end, its exit code then in d->code: either something is
+ * wrong (and reported), or what was asked for is done. Outputs are written at the end of the stage that makes them.
+ */
+#include "driver.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "elaborate.h"
+#include "emit_llvm.h"
+#include "grad.h"
+#include "graph_dot.h"
+#include "graph_text.h"
+#include "link.h"
+#include "loop_text.h"
+#include "options.h"
+#include "parse.h"
+#include "program.h"
+#include "summary.h"
+#include "target.h"
+
+enum { MAX_IR_FILE = 1 << 30 };
+
+typedef struct Driver {
+    Arena *arena;
+    Diag *diag;
+    Options options;
+    Passes passes;
+    int code;
+    int file;        /* of the source, in the Diag */
+    const Ast *ast;
+    Graph *graph;
+    const Target *target;
+    Program *program;
+    Emitted *code_module;
+} Driver;
+
+static bool stop(Driver *d, int code) {
+    d->code = code;
+    return false;
+}
+
+/* One message that is not about a place in the source. */
+static bool fail(Driver *d, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static bool fail(Driver *d, int code, const char *fmt, ...) {
+    Text t = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    text_vprintf(&t, fmt, ap);
+    va_end(ap);
+    diag_error(d->diag, (Span){0}, "%s", t.at);
+    text_free(&t);
+    return stop(d, code);
+}
+
+static bool has_suffix(const char *s, const char *suffix) {
+    size_t n = strlen(s), m = strlen(suffix);
+    return n > m && !strcmp(s + n - m, suffix);
+}
+
+/* ---- outputs ---- */
+
+static bool is_text(EmitKind kind) { return kind != EMIT_LLVM_BC && kind != EMIT_OBJ && kind != EMIT_EXE; }
+
+/* The source's name without its folder and suffix: what outputs are named after. Null where it has no suffix to drop. */
+static const char *stem(const Driver *d) {
+    const char *path = d->options.input, *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    const char *const suffixes[] = {".net", ".graph", ".loops"};
+    for (int i = 0; i < 3; i++)
+        if (has_suffix(base, suffixes[i])) return arena_str(d->arena, base, strlen(base) - strlen(suffixes[i]));
+    return NULL;
+}
+
+static bool same_file(const char *a, const char *b) {
+    struct stat x, y;
+    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Where an output goes: its own PATH, else -o, else (text) stdout or (binary) a name made from the source's. Null after an error. */
+static const char *output_path(Driver *d, const Emit *emit) {
+    const char *path = emit->path ? emit->path : d->options.output;
+    if (!path && is_text(emit->kind)) path = "-";
+    if (!path && !stem(d)) {
+        fail(d, EXIT_USAGE, "no name for the output can be made from '%s': say -o FILE", d->options.input);
+        return NULL;
+    }
+    if (!path) path = arena_printf(d->arena, "%s%s", stem(d), emit->kind == EMIT_OBJ ? ".o" : emit->kind == EMIT_LLVM_BC ? ".bc" : "");
+    if (strcmp(path, "-") && same_file(path, d->options.input)) {
+        fail(d, EXIT_USAGE, "output '%s' is the source itself", path);
+        return NULL;
+    }
+    return path;
+}
+
+static bool write_output(Driver *d, const Emit *emit, const Text *text) {
+    const char *path = output_path(d, emit);
+    if (!path) return false;
+    int error = file_write(path, text->at ? text->at : "", text->n, 0644);
+    return !error || fail(d, EXIT_IO, "cannot write '%s': %s", strcmp(path, "-") ? path : "standard output", strerror(error));
+}
+
+/* Writes every output of this kind, as `print` prints it. */
+static bool write_all(Driver *d, EmitKind kind, bool forward, void (*print)(void *d, Text *out)) {
+    for (int i = 0; i < d->options.emits.n; i++) {
+        const Emit *e = &d->options.emits.at[i];
+        if (e->kind != kind || e->forward != forward) continue;
+        Text t = {0};
+        print(d, &t);
+        bool good = write_output(d, e, &t);
+        text_free(&t);
+        if (!good) return false;
+    }
+    return true;
+}
+
+/* Is every output that was asked for one of the stages up to `last`? Kinds are in the order of the stages. */
+static bool nothing_after(const Driver *d, EmitKind last) {
+    for (int i = 0; i < d->options.emits.n; i++)
+        if (d->options.emits.at[i].kind > last) return false;
+    return d->options.emits.n > 0;
+}
+
+/* More than one output cannot share the one name that -o gives. */
+static bool check_outputs(Driver *d) {
+    int nameless = 0;
+    for (int i = 0; i < d->options.emits.n; i++) nameless += !d->options.emits.at[i].path;
+    return nameless < 2 || !d->options.output || fail(d, EXIT_USAGE, "-o %s names one output, but %d have no =PATH of their own", d->options.output, nameless);
+}
+
+static void print_tokens(void *d, Text *out) { parse_tokens(out, ((Driver *)d)->arena, ((Driver *)d)->diag, ((Driver *)d)->file); }
+static void print_ast(void *d, Text *out) { ast_print(out, ((Driver *)d)->diag, ((Driver *)d)->ast); }
+static void print_graph(void *d, Text *out) { graph_print(((Driver *)d)->graph, out, false); }
+static void print_forward(void *d, Text *out) { graph_print(((Driver *)d)->graph, out, true); }
+static void print_dot(void *d, Text *out) { graph_print_dot(((Driver *)d)->graph, out); }
+static void print_plan(void *d, Text *out) { program_print_plan(((Driver *)d)->program, out); }
+static void print_loops(void *d, Text *out) { loop_print(((Driver *)d)->program, out); }
+static void print_ir(void *d, Text *out) { emit_write(((Driver *)d)->code_module, EMIT_IR, out); }
+static void print_bitcode(void *d, Text *out) { emit_write(((Driver *)d)->code_module, EMIT_BITCODE, out); }
+static void print_assembly(void *d, Text *out) { emit_write(((Driver *)d)->code_module, EMIT_ASSEMBLY, out); }
+static void print_object(void *d, Text *out) { emit_write(((Driver *)d)->code_module, EMIT_OBJECT, out); }
+
+/* Ends a pass: false where --stop-after says so. */
+static bool end_pass(Driver *d, PassId id, const char *form, void (*print)(void *, Text *)) {
+    return pass_end(&d->passes, id, form, print, d) || stop(d, diag_errors(d->diag) ? EXIT_SOURCE : EXIT_OK);
+}
+
+/* ---- stages ---- */
+
+static bool print_info(Driver *d) {
+    Text t = {0};
+    switch (d->options.info) {
+    case INFO_NONE: return true;
+    case INFO_HELP: options_help(&t); break;
+    case INFO_HELP_OPTIMIZERS: options_help_optimizers(&t); break;
+    case INFO_VERSION: text_printf(&t, "netc %s\n", NETC_VERSION); break;
+    case INFO_PASSES: pass_list(&t); break;
+    case INFO_TARGETS: target_print(stdout); break;
+    }
+    if (t.n) fwrite(t.at, 1, t.n, stdout);
+    text_free(&t);
+    return stop(d, fflush(stdout) ? EXIT_IO : EXIT_OK);
+}
+
+static bool read_source(Driver *d) {
+    const char *path = d->options.input;
+    bool ir = has_suffix(path, ".graph") || has_suffix(path, ".loops");
+    char *text;
+    size_t n, most = ir ? MAX_IR_FILE : PARSE_MAX_FILE;
+    int error = file_read(path, most, &text, &n);
+    if (error == EFBIG) return fail(d, EXIT_SOURCE, "'%s' has more than %zu bytes", path, most);
+    if (error) return fail(d, EXIT_IO, "cannot read '%s': %s", path, strerror(error));
+    d->file = diag_add_file(d->diag, strcmp(path, "-") ? path : "<stdin>", arena_str(d->arena, text, n), n);
+    free(text);
+    return true;
+}
+
+/* The text's tokens and tree, where they are asked for; d->ast. */
+static bool parse_source(Driver *d) {
+    if (options_emit(&d->options, EMIT_TOKENS)) {
+        if (!write_all(d, EMIT_TOKENS, false, print_tokens)) return false;
+        if (diag_errors(d->diag)) return stop(d, EXIT_SOURCE);
+        if (nothing_after(d, EMIT_TOKENS)) return stop(d, EXIT_OK);
+    }
+    pass_begin(&d->passes, PASS_PARSE);
+    d->ast = parse_file(d->arena, d->diag, d->file);
+    if (diag_errors(d->diag)) return stop(d, EXIT_SOURCE);
+    if (!end_pass(d, PASS_PARSE, "ast", print_ast) || !write_all(d, EMIT_AST, false, print_ast)) return false;
+    return !nothing_after(d, EMIT_AST) || stop(d, EXIT_OK);
+}
+
+/* The -D definitions as files of the Diag, so that errors in them have places. */
+static const int *define_files(Driver *d) {
+    int *files = ARENA_ARRAY(d->arena, int, d->options.defines.n);
+    for (int i = 0; i < d->options.defines.n; i++) {
+        const char *text = d->options.defines.at[i];
+        files[i] = diag_add_file(d->diag, "-D", text, strlen(text));
+    }
+    return files;
+}
+
+static bool print_summary(Driver *d, const Model *m) {
+    Text t = {0};
+    summary_print(&t, d->arena, m);
+    int error = file_write("-", t.at, t.n, 0);
+    text_free(&t);
+    return !error || fail(d, EXIT_IO, "cannot write 'standard output': %s", strerror(error));
+}
+
+/* In debug and test builds: a form that its verifier refuses is a bug of ours. */
+static void verify_graph(const Graph *g) {
+    const char *error = NETC_VERIFY ? graph_verify(g) : NULL;
+    if (error) BUG("%s", error);
+}
+
+static void verify_loops(const Program *p) {
+    const char *error = NETC_VERIFY ? loop_verify(p) : NULL;
+    if (error) BUG("%s", error);
+}
+
+/* Stops here where only shapes were asked for. */
+static bool want_graph(Driver *d, const Model *m) {
+    if (d->options.summary && !print_summary(d, m)) return false;
+    return !(d->options.check || d->options.summary) || stop(d, diag_errors(d->diag) ? EXIT_SOURCE : EXIT_OK);
+}
+
+/* From the tree to the graph of the forward pass. */
+static bool elaborate_source(Driver *d) {
+    ElaborateOptions options = {d->options.include.at, d->options.include.n, define_files(d), d->options.defines.n};
+    pass_begin(&d->passes, PASS_ELABORATE);
+    Elaborated *e = elaborate(d->arena, d->diag, d->file, d->ast, &options);
+    if (!e) return stop(d, EXIT_SOURCE);
+    if (!want_graph(d, e->model)) return false;
+    if (!elaborate_complete(e, d->diag)) return stop(d, EXIT_SOURCE);
+    d->graph = e->graph;
+    graph_sweep(d->graph);
+    verify_graph(d->graph);
+    return end_pass(d, PASS_ELABORATE, "graph", print_graph);
+}
+
+static bool read_graph(Driver *d) {
+    d->graph = graph_parse(d->arena, d->diag, d->file);
+    return d->graph ? want_graph(d, d->graph->model) : stop(d, EXIT_SOURCE);
+}
+
+/* The training graph: forward, backward, update. */
+static bool differentiate(Driver *d) {
+    if (!write_all(d, EMIT_GRAPH, true, print_forward)) return false;
+    pass_begin(&d->passes, PASS_DIFFERENTIATE);
+    const char *error = grad_build(d->graph);
+    if (error) return fail(d, EXIT_SOURCE, "%s", error);
+    if (!end_pass(d, PASS_DIFFERENTIATE, "graph", print_graph)) return false;
+    pass_begin(&d->passes, PASS_SWEEP);
+    graph_sweep(d->graph);
+    verify_graph(d->graph);
+    if (!end_pass(d, PASS_SWEEP, "graph", print_graph)) return false;
+    if (!write_all(d, EMIT_GRAPH, false, print_graph) || !write_all(d, EMIT_DOT, false, print_dot)) return false;
+    return !nothing_after(d, EMIT_DOT) || stop(d, EXIT_OK);
+}
+
+static bool choose_target(Driver *d) {
+    const char *error = NULL, *march = strcmp(d->options.cpu, "native") ? d->options.cpu : NULL;
+    d->target = target_new(d->arena, march, d->options.target, &error);
+    return d->target || fail(d, EXIT_USAGE, "%s", error);
+}
+
+static PlanOptions plan_switches(const Driver *d) {
+    PlanOptions p = plan_options(d->target, d->options.level);
+    p.fuse = d->options.on[SWITCH_FUSE];
+    p.depth_first = d->options.on[SWITCH_DEPTH_FIRST];
+    p.tile = d->options.on[SWITCH_TILE];
+    p.partial = d->options.on[SWITCH_PARTIAL];
+    return p;
+}
+
+/* The graph as kernels. */
+static bool lower_graph(Driver *d) {
+    PlanOptions options = plan_switches(d);
+    pass_begin(&d->passes, PASS_LOWER);
+    d->program = program_lower(d->arena, d->graph, &options);
+    verify_loops(d->program);
+    return end_pass(d, PASS_LOWER, "loops", print_loops);
+}
+
+static bool read_loops(Driver *d) {
+    d->program = loop_parse(d->arena, d->diag, d->file);
+    return d->program ? want_graph(d, d->program->model) : stop(d, EXIT_SOURCE);
+}
+
+static bool write_loops(Driver *d) {
+    if (!write_all(d, EMIT_PLAN, false, print_plan) || !write_all(d, EMIT_LOOPS, false, print_loops)) return false;
+    return !nothing_after(d, EMIT_LOOPS) || stop(d, EXIT_OK);
+}
+
+/* The kernels as LLVM IR, and what is made of that but for the executable. */
+static bool generate(Driver *d) {
+    EmitOptions options = {.opt_level = d->options.level, .debug = d->options.lines};
+    pass_begin(&d->passes, PASS_EMIT);
+    d->code_module = emit_program(d->arena, d->program, d->diag, d->target, &options);
+    if (!end_pass(d, PASS_EMIT, "llvm-ir", print_ir)) return false;
+    if (!write_all(d, EMIT_LLVM_IR, false, print_ir) || !write_all(d, EMIT_LLVM_BC, false, print_bitcode)) return false;
+    if (!write_all(d, EMIT_ASM, false, print_assembly) || !write_all(d, EMIT_OBJ, false, print_object)) return false;
+    return !nothing_after(d, EMIT_OBJ) || stop(d, EXIT_OK);
+}
+
+static bool link_to(Driver *d, const Text *object, const char *path) {
+    LinkOptions options = {.strip = !d->options.lines, .verbose = d->options.verbose, .dry_run = d->options.dry_run};
+    pass_begin(&d->passes, PASS_LINK);
+    int code = link_executable(d->arena, object->at, object->n, path, &options);
+    return code ? stop(d, code) : end_pass(d, PASS_LINK, NULL, NULL);
+}
+
+static bool make_executable(Driver *d) {
+    const Emit *asked = options_emit(&d->options, EMIT_EXE);
+    const char *path = output_path(d, asked ? asked : &(Emit){.kind = EMIT_EXE});
+    if (!path) return false;
+    if (!d->target->host) return fail(d, EXIT_USAGE, "an executable for '%s' cannot be linked here: say --emit=obj", d->target->triple);
+    Text object = {0};
+    pass_begin(&d->passes, PASS_CODEGEN);
+    emit_write(d->code_module, EMIT_OBJECT, &object);
+    bool good = end_pass(d, PASS_CODEGEN, NULL, NULL) && link_to(d, &object, path);
+    text_free(&object);
+    return good;
+}
+
+/* From the source, or from a text form of a later stage, to the graph or the program. */
+static bool front_end(Driver *d) {
+    if (!check_outputs(d) || !choose_target(d) || !read_source(d)) return false;
+    if (has_suffix(d->options.input, ".loops")) return read_loops(d);
+    bool good = has_suffix(d->options.input, ".graph") ? read_graph(d) : parse_source(d) && elaborate_source(d);
+    return good && differentiate(d) && lower_graph(d);
+}
+
+static void run(Driver *d) {
+    if (print_info(d) && front_end(d) && write_loops(d) && generate(d)) make_executable(d);
+    if (d->code_module) emit_free(d->code_module);
+    if (!d->passes.options.time) return;
+    Text t = {0};
+    pass_print_times(&d->passes, &t);
+    fputs(t.at, stderr);
+    text_free(&t);
+}
+
+int driver_main(int argc, char **argv) {
+    Driver d = {.arena = arena_new()};
+    d.diag = diag_new(d.arena);
+    d.code = options_parse(&d.options, d.arena, d.diag, argc, argv);
+    if (!d.code) {
+        d.passes.options = d.options.passes;
+        run(&d);
+        diag_flush(d.diag, stderr, d.options.color, d.options.json);
+        if (!d.code && diag_errors(d.diag)) d.code = EXIT_SOURCE; /* a warning that -Werror made an error */
+        pass_free(&d.passes);
+    }
+    arena_free(d.arena);
+    return d.code;
+}

@@ -1,0 +1,75 @@
+/* emit_internal.h: what the files of the emitter share. Nobody else includes it; the interface is emit_llvm.h. */
+#ifndef NETC_EMIT_INTERNAL_H
+#define NETC_EMIT_INTERNAL_H
+
+#include "emit_llvm.h"
+
+#include <llvm-c/Core.h>
+#include <llvm-c/DebugInfo.h>
+#include <llvm-c/TargetMachine.h>
+
+typedef struct Emit {
+    Arena *a;
+    const Program *p;
+    const Diag *diag;
+    const Target *target;
+    EmitOptions options;
+    LLVMContextRef cx;
+    LLVMModuleRef module;
+    LLVMTargetMachineRef machine;
+    LLVMBuilderRef b;
+    LLVMTypeRef i1, i8, i32, i64, f32, f64, ptr, none;
+    LLVMTypeRef kernel_type;     /* void(ptr ctx, i64 worker, i64 lo, i64 hi, i64 task) */
+    LLVMTypeRef task_type;       /* nrt_task_fn */
+    LLVMValueRef *kernels;       /* by place in p->kernels */
+    LLVMValueRef parallel_for;
+    LLVMDIBuilderRef di;         /* null without debugging */
+    LLVMMetadataRef *di_files;   /* by the Diag's file number; null until used */
+    int di_file_count;
+    LLVMMetadataRef di_type;     /* void() */
+    unsigned md_invariant, md_scope, md_noalias;
+} Emit;
+
+/* ---- emit_llvm.c ---- */
+
+/* A new internal function with the target's attributes, and an entry block at which the builder then stands. */
+LLVMValueRef emit_function(Emit *e, const char *name, LLVMTypeRef type, LLVMLinkage linkage);
+LLVMBasicBlockRef emit_block(Emit *e, const char *name);
+LLVMValueRef emit_i64(const Emit *e, int64_t x);
+LLVMValueRef emit_i32(const Emit *e, int64_t x);
+LLVMValueRef emit_min(Emit *e, LLVMValueRef x, LLVMValueRef y);
+LLVMValueRef emit_max(Emit *e, LLVMValueRef x, LLVMValueRef y);
+/* The field of nrt_ctx `offset` bytes from its start. */
+LLVMValueRef emit_field(Emit *e, LLVMValueRef ctx, LLVMTypeRef type, size_t offset, const char *name);
+/* Calls an intrinsic that is overloaded on one type. */
+LLVMValueRef emit_intrinsic(Emit *e, const char *name, LLVMTypeRef type, LLVMValueRef *args, unsigned n);
+/* The place of a span in the function `scope`; null where there is none. */
+LLVMMetadataRef emit_place(Emit *e, Span span, LLVMMetadataRef scope);
+/* Describes fn to debuggers as starting at the span; null without debugging. */
+LLVMMetadataRef emit_subprogram(Emit *e, LLVMValueRef fn, const char *name, Span span);
+
+/* ---- emit_math.c: functions of an f32 or a vector of them ---- */
+
+LLVMValueRef emit_exp(Emit *e, LLVMValueRef x);
+LLVMValueRef emit_log(Emit *e, LLVMValueRef x);
+LLVMValueRef emit_sigmoid(Emit *e, LLVMValueRef x);
+LLVMValueRef emit_tanh(Emit *e, LLVMValueRef x);
+/* x * y + z: fused where the target can, else rounded twice. */
+LLVMValueRef emit_fma(Emit *e, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z);
+
+/* ---- emit_kernel.c ---- */
+
+/* Fills in e->kernels. */
+void emit_kernels(Emit *e);
+
+/* ---- emit_segment.c ---- */
+
+/* The function of an entry, NETWORK.step or NETWORK.infer, and the task functions of its segments. */
+LLVMValueRef emit_entry(Emit *e, const Entry *entry, bool guard_loss);
+
+/* ---- emit_model.c ---- */
+
+/* nrt_the_model, with everything it points to. */
+void emit_model(Emit *e, LLVMValueRef step, LLVMValueRef infer);
+
+#endif

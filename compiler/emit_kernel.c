@@ -1,0 +1,624 @@
+/* emit_kernel.c: one kernel's loops as one function.
+ *
+ * Variables. The loops around are a stack of bindings: unroll variables (and a lane loop of one lane) are constants, the
+ * others are phis. A lane loop is no loop at all: while its body is emitted, values that differ from lane to lane are vectors,
+ * all others stay scalar and are spread where they meet a vector.
+ *
+ * Addresses. Byte offsets of an access are sorted by depth of their variables: constant parts, halos' and unrolled
+ * variables' go into one last constant offset, which the code generator folds into the instruction; for each loop there is
+ * one addition, made where the loop's variable is (its *home*, a block of its own at the top of the loop) and shared by all
+ * accesses that agree up to there. So an inner loop sees one pointer for each distinct pattern, however often it is unrolled.
+ *
+ * Locals are one stack slot each. If all their indices are constants then, after unrolling, sroa splits the slot into registers.
+ *
+ * Loops test before the first pass and after each: `if (lo < hi) do ... while ((v += step) < hi)`.
+ */
+#include "emit_internal.h"
+
+#include <stddef.h>
+
+enum { DEPTH_MAX = 80, LANES_MAX = 64, SPACES = SPACE_LOCAL + 1 };
+
+typedef struct Address { LLVMValueRef from; int64_t scale; LLVMValueRef at; } Address;
+
+typedef struct Bind {
+    const Var *var;
+    bool constant;
+    int64_t c;               /* constant's value; of a run-time variable, `multiple` divides it */
+    int64_t multiple;
+    LLVMValueRef value;
+    LLVMBasicBlockRef home;  /* ends in a branch; addresses go before that */
+    VEC(Address) addresses;
+} Bind;
+
+typedef struct Body {
+    Emit *e;
+    const Kernel *k;
+    LLVMValueRef fn, ctx, worker;
+    LLVMBasicBlockRef entry;
+    Bind bind[DEPTH_MAX];
+    int depth;
+    const Var *lane_var;     /* null outside lane loops */
+    int64_t lane_lo;
+    unsigned lanes;          /* 1 outside */
+    LLVMValueRef space[SPACES], lr, image_weight;
+    LLVMMetadataRef scopes[SPACES]; /* one scope for each space, */
+    LLVMValueRef scope_list[SPACES], other_list[SPACES]; /* itself and all the others, as metadata of an access */
+    VEC(LLVMValueRef) slots; /* of locals, in their order */
+    LLVMMetadataRef subprogram, place; /* place: in the source, while the builder is away at a home */
+} Body;
+
+typedef struct Value { LLVMValueRef v; bool wide; } Value; /* wide: a vector of body->lanes */
+
+/* ---- places ---- */
+
+/* Moves the builder in front of the branch that ends a home block; returns where it was. */
+static LLVMBasicBlockRef go_home(Body *b, LLVMBasicBlockRef home) {
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(b->e->b);
+    b->place = LLVMGetCurrentDebugLocation2(b->e->b); /* moving the builder changes it */
+    LLVMPositionBuilderBefore(b->e->b, LLVMGetBasicBlockTerminator(home));
+    return here;
+}
+
+static void go_back(Body *b, LLVMBasicBlockRef here) {
+    LLVMPositionBuilderAtEnd(b->e->b, here);
+    LLVMSetCurrentDebugLocation2(b->e->b, b->place);
+}
+
+/* A new block that the builder's block jumps to and where it then stands; the old one becomes a home. */
+static LLVMBasicBlockRef leave_home(Body *b, const char *name) {
+    LLVMBasicBlockRef home = LLVMGetInsertBlock(b->e->b), body = emit_block(b->e, name);
+    LLVMBuildBr(b->e->b, body);
+    LLVMPositionBuilderAtEnd(b->e->b, body);
+    return home;
+}
+
+/* ---- affine forms ---- */
+
+static Bind *find_bind(Body *b, const Var *v) {
+    for (int i = b->depth - 1; i >= 0; i--)
+        if (b->bind[i].var == v) return &b->bind[i];
+    BUG("kernel '%s': variable '%s' is not bound", b->k->name, v->name);
+}
+
+/* A form with its variables looked up: c + lane * (number of the lane, from 0) + sum k[i] * bind[i]. */
+typedef struct Resolved { int64_t c, lane; int top; int64_t k[DEPTH_MAX]; } Resolved;
+
+static void resolve_add(Body *b, Affine x, int64_t scale, Resolved *r) {
+    r->c += x.c * scale;
+    for (int i = 0; i < x.n; i++) {
+        int64_t k = x.term[i].k * scale;
+        if (x.term[i].var == b->lane_var) {
+            r->lane += k;
+            r->c += k * b->lane_lo;
+            continue;
+        }
+        Bind *at = find_bind(b, x.term[i].var);
+        int place = (int)(at - b->bind);
+        if (at->constant) {
+            r->c += k * at->c;
+            continue;
+        }
+        for (; r->top <= place; r->top++) r->k[r->top] = 0;
+        r->k[place] += k;
+    }
+}
+
+static LLVMValueRef affine_value(Body *b, Affine x) {
+    Resolved r;
+    r.c = r.lane = 0;
+    r.top = 0;
+    resolve_add(b, x, 1, &r);
+    LLVMBuilderRef ir = b->e->b;
+    LLVMValueRef sum = NULL;
+    for (int i = 0; i < r.top; i++) {
+        if (r.k[i] == 0) continue;
+        LLVMValueRef term = r.k[i] == 1 ? b->bind[i].value : LLVMBuildNSWMul(ir, b->bind[i].value, emit_i64(b->e, r.k[i]), "");
+        sum = sum ? LLVMBuildNSWAdd(ir, sum, term, "") : term;
+    }
+    if (!sum) return emit_i64(b->e, r.c);
+    return r.c == 0 ? sum : LLVMBuildNSWAdd(ir, sum, emit_i64(b->e, r.c), "");
+}
+
+/* ---- spaces and addresses ---- */
+
+static int64_t elem_bytes(const Buffer *b) {
+    return b->elem == ELEM_U8 ? 1 : 4;
+}
+
+static LLVMTypeRef elem_type(Body *b, const Buffer *buffer) {
+    return buffer->elem == ELEM_F32 ? b->e->f32 : buffer->elem == ELEM_U8 ? b->e->i8 : b->e->i32;
+}
+
+static LLVMValueRef load_space(Body *b, Space s) {
+    static const struct { size_t field; const char *name; } fields[] = {
+        [SPACE_STATE] = { offsetof(nrt_ctx, state), "state" }, [SPACE_ARENA] = { offsetof(nrt_ctx, arena), "arena" },
+        [SPACE_SCRATCH] = { offsetof(nrt_ctx, scratch), "scratch" }, [SPACE_X] = { offsetof(nrt_ctx, x), "x" },
+        [SPACE_LABELS] = { offsetof(nrt_ctx, labels), "labels" }, [SPACE_TARGET] = { offsetof(nrt_ctx, target), "target" },
+        [SPACE_OUT] = { offsetof(nrt_ctx, out), "out" }, [SPACE_LOSS] = { offsetof(nrt_ctx, loss), "loss" },
+    };
+    Emit *e = b->e;
+    LLVMValueRef at = emit_field(e, b->ctx, e->ptr, fields[s].field, fields[s].name);
+    if (s != SPACE_SCRATCH) return at;
+    LLVMValueRef skip = LLVMBuildMul(e->b, b->worker, emit_i64(e, e->p->scratch_bytes), "");
+    return LLVMBuildGEP2(e->b, e->i8, at, &skip, 1, "mine");
+}
+
+/* Where a buffer's space, or a local's slot, begins: made once, in the entry block. */
+static LLVMValueRef space_start(Body *b, const Buffer *buffer) {
+    if (buffer->space == SPACE_LOCAL) {
+        for (int i = 0; i < b->k->locals.n; i++)
+            if (b->k->locals.at[i] == buffer) return b->slots.at[i];
+        BUG("kernel '%s': local '%s' is not its own", b->k->name, buffer->name);
+    }
+    if (!b->space[buffer->space]) {
+        LLVMBasicBlockRef here = go_home(b, b->entry);
+        b->space[buffer->space] = load_space(b, buffer->space);
+        go_back(b, here);
+    }
+    return b->space[buffer->space];
+}
+
+/* from + scale * variable number i, in bytes, at the variable's home. */
+static LLVMValueRef step_address(Body *b, LLVMValueRef from, int i, int64_t scale) {
+    Bind *v = &b->bind[i];
+    for (int j = 0; j < v->addresses.n; j++)
+        if (v->addresses.at[j].from == from && v->addresses.at[j].scale == scale) return v->addresses.at[j].at;
+    LLVMBasicBlockRef here = go_home(b, v->home);
+    LLVMValueRef offset = scale == 1 ? v->value : LLVMBuildNSWMul(b->e->b, v->value, emit_i64(b->e, scale), "");
+    LLVMValueRef at = LLVMBuildGEP2(b->e->b, b->e->i8, from, &offset, 1, "");
+    go_back(b, here);
+    VEC_PUSH(b->e->a, &v->addresses, ((Address){ from, scale, at }));
+    return at;
+}
+
+typedef struct Place { LLVMValueRef base; int64_t offset, lane_bytes; unsigned align; } Place;
+
+/* The address of buffer[at]: base + offset bytes, for lane number l another l * lane_bytes. */
+static Place find_place(Body *b, const Buffer *buffer, const Affine *at) {
+    int64_t bytes = elem_bytes(buffer);
+    bool aligned = buffer->space <= SPACE_SCRATCH || buffer->space == SPACE_LOCAL;
+    Resolved r;
+    r.lane = 0;
+    r.top = 0;
+    r.c = buffer->base * bytes + buffer->offset;
+    for (int i = 0; i < buffer->rank; i++) resolve_add(b, at[i], buffer->stride[i] * bytes, &r);
+    Place p = { space_start(b, buffer), r.c, r.lane, 0 };
+    int64_t divisor = gcd_i64(aligned ? 64 : bytes, r.c < 0 ? -r.c : r.c);
+    for (int i = 0; i < r.top; i++) {
+        if (r.k[i] == 0) continue;
+        p.base = step_address(b, p.base, i, r.k[i]);
+        int64_t scale = r.k[i] < 0 ? -r.k[i] : r.k[i];
+        divisor = gcd_i64(divisor, scale * b->bind[i].multiple);
+    }
+    p.align = (unsigned)(divisor & -divisor);
+    return p;
+}
+
+static LLVMValueRef place_lane(Body *b, const Place *p, unsigned lane) {
+    int64_t offset = p->offset + (int64_t)lane * p->lane_bytes;
+    LLVMValueRef index = emit_i64(b->e, offset);
+    return offset == 0 ? p->base : LLVMBuildGEP2(b->e->b, b->e->i8, p->base, &index, 1, "");
+}
+
+/* ---- memory ---- */
+
+/* Declares which space an access belongs to, and that it touches no other. */
+static LLVMValueRef mark(Body *b, LLVMValueRef access, Space s, unsigned align) {
+    if (s != SPACE_LOCAL) {
+        LLVMSetMetadata(access, b->e->md_scope, b->scope_list[s]);
+        LLVMSetMetadata(access, b->e->md_noalias, b->other_list[s]);
+    }
+    LLVMSetAlignment(access, align);
+    return access;
+}
+
+static unsigned lane_align(const Place *p, unsigned lane) {
+    int64_t offset = (int64_t)lane * (p->lane_bytes < 0 ? -p->lane_bytes : p->lane_bytes);
+    int64_t divisor = gcd_i64(p->align, offset);
+    return (unsigned)divisor;
+}
+
+static LLVMValueRef load_one(Body *b, const Buffer *buffer, const Place *p, unsigned lane) {
+    LLVMValueRef v = LLVMBuildLoad2(b->e->b, elem_type(b, buffer), place_lane(b, p, lane), buffer->name);
+    mark(b, v, buffer->space, lane_align(p, lane));
+    return buffer->elem == ELEM_U8 ? LLVMBuildZExt(b->e->b, v, b->e->i32, "") : v;
+}
+
+static LLVMValueRef load_lanes(Body *b, const Buffer *buffer, const Place *p) {
+    LLVMTypeRef type = LLVMVectorType(elem_type(b, buffer), b->lanes);
+    if (p->lane_bytes == elem_bytes(buffer)) {
+        LLVMValueRef v = mark(b, LLVMBuildLoad2(b->e->b, type, place_lane(b, p, 0), buffer->name), buffer->space, p->align);
+        return buffer->elem == ELEM_U8 ? LLVMBuildZExt(b->e->b, v, LLVMVectorType(b->e->i32, b->lanes), "") : v;
+    }
+    LLVMValueRef v = LLVMGetPoison(buffer->elem == ELEM_U8 ? LLVMVectorType(b->e->i32, b->lanes) : type);
+    for (unsigned i = 0; i < b->lanes; i++) v = LLVMBuildInsertElement(b->e->b, v, load_one(b, buffer, p, i), emit_i32(b->e, i), "");
+    return v;
+}
+
+static Value load(Body *b, const Expr *x) {
+    Place p = find_place(b, x->buffer, x->at);
+    if (b->lanes > 1 && p.lane_bytes != 0) return (Value){ load_lanes(b, x->buffer, &p), true };
+    return (Value){ load_one(b, x->buffer, &p, 0), false };
+}
+
+static LLVMValueRef widen(Body *b, Value x) {
+    if (x.wide || b->lanes == 1) return x.v;
+    LLVMTypeRef type = LLVMVectorType(LLVMTypeOf(x.v), b->lanes);
+    if (LLVMIsConstant(x.v)) {
+        LLVMValueRef all[LANES_MAX];
+        for (unsigned i = 0; i < b->lanes; i++) all[i] = x.v;
+        return LLVMConstVector(all, b->lanes);
+    }
+    LLVMValueRef one = LLVMBuildInsertElement(b->e->b, LLVMGetPoison(type), x.v, emit_i32(b->e, 0), "");
+    return LLVMBuildShuffleVector(b->e->b, one, LLVMGetPoison(type), LLVMConstNull(LLVMVectorType(b->e->i32, b->lanes)), "");
+}
+
+static void store(Body *b, const Buffer *buffer, const Affine *at, Value x) {
+    Place p = find_place(b, buffer, at);
+    LLVMBuilderRef ir = b->e->b;
+    bool wide = b->lanes > 1 && p.lane_bytes != 0;
+    LLVMValueRef v = wide ? widen(b, x) : x.v;
+    if (buffer->elem == ELEM_U8) v = LLVMBuildTrunc(ir, v, wide ? LLVMVectorType(b->e->i8, b->lanes) : b->e->i8, "");
+    if (!wide || p.lane_bytes == elem_bytes(buffer)) {
+        mark(b, LLVMBuildStore(ir, v, place_lane(b, &p, 0)), buffer->space, p.align);
+        return;
+    }
+    for (unsigned i = 0; i < b->lanes; i++) {
+        LLVMValueRef one = LLVMBuildExtractElement(ir, v, emit_i32(b->e, i), "");
+        mark(b, LLVMBuildStore(ir, one, place_lane(b, &p, i)), buffer->space, lane_align(&p, i));
+    }
+}
+
+/* ---- expressions ---- */
+
+/* The i32 value of a form; a vector that counts up (or by more) where it has the lane variable. */
+static Value index_value(Body *b, Affine x) {
+    Emit *e = b->e;
+    int64_t lane = b->lane_var ? affine_coef(x, b->lane_var) : 0;
+    Affine rest = x;
+    AffineTerm term[DEPTH_MAX] = { 0 };
+    rest.term = term;
+    rest.n = 0;
+    for (int i = 0; i < x.n; i++)
+        if (x.term[i].var != b->lane_var) term[rest.n++] = x.term[i];
+    rest.c += lane * b->lane_lo;
+    LLVMValueRef base = LLVMBuildTrunc(e->b, affine_value(b, rest), e->i32, "");
+    if (lane == 0 || b->lanes == 1) return (Value){ base, false };
+    LLVMValueRef count[LANES_MAX];
+    for (unsigned i = 0; i < b->lanes; i++) count[i] = emit_i32(e, lane * (int64_t)i);
+    return (Value){ LLVMBuildAdd(e->b, widen(b, (Value){ base, false }), LLVMConstVector(count, b->lanes), ""), true };
+}
+
+static Value leaf(Body *b, LLVMValueRef *cache, size_t field, const char *name) {
+    if (!*cache) {
+        LLVMBasicBlockRef here = go_home(b, b->entry);
+        *cache = emit_field(b->e, b->ctx, b->e->f32, field, name);
+        go_back(b, here);
+    }
+    return (Value){ *cache, false };
+}
+
+/* The first or second half of a vector of n lanes. */
+static LLVMValueRef half(Body *b, LLVMValueRef v, unsigned n, unsigned first) {
+    LLVMValueRef pick[LANES_MAX];
+    for (unsigned i = 0; i < n / 2; i++) pick[i] = emit_i32(b->e, first + i);
+    return LLVMBuildShuffleVector(b->e->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(pick, n / 2), "");
+}
+
+/* Adds the upper half of the lanes to the lower, until one is left; missing lanes count as -0, which changes no sum. */
+static Value lane_sum(Body *b, Value x) {
+    Emit *e = b->e;
+    LLVMValueRef v = widen(b, x);
+    unsigned n = 1;
+    if (b->lanes == 1) return (Value){ v, false };
+    while (n < b->lanes) n *= 2;
+    if (n != b->lanes) {
+        LLVMValueRef none[LANES_MAX], pick[LANES_MAX];
+        for (unsigned i = 0; i < b->lanes; i++) none[i] = LLVMConstReal(e->f32, -0.0);
+        for (unsigned i = 0; i < n; i++) pick[i] = emit_i32(e, i < b->lanes ? i : b->lanes);
+        v = LLVMBuildShuffleVector(e->b, v, LLVMConstVector(none, b->lanes), LLVMConstVector(pick, n), "");
+    }
+    for (; n > 2; n /= 2) v = LLVMBuildFAdd(e->b, half(b, v, n, 0), half(b, v, n, n / 2), "");
+    LLVMValueRef low = LLVMBuildExtractElement(e->b, v, emit_i32(e, 0), ""), high = LLVMBuildExtractElement(e->b, v, emit_i32(e, 1), "");
+    return (Value){ LLVMBuildFAdd(e->b, low, high, ""), false };
+}
+
+static LLVMValueRef unary(Emit *e, ExprKind kind, ValueType type, LLVMValueRef x) {
+    bool real = type == VALUE_F32;
+    LLVMTypeRef shape = LLVMTypeOf(x);
+    bool wide = LLVMGetTypeKind(shape) == LLVMVectorTypeKind;
+    switch (kind) {
+    case EXPR_NEG: return real ? LLVMBuildFNeg(e->b, x, "") : LLVMBuildNeg(e->b, x, "");
+    case EXPR_ABS:
+        if (real) return emit_intrinsic(e, "llvm.fabs", shape, &x, 1);
+        return emit_intrinsic(e, "llvm.abs", shape, (LLVMValueRef[]){ x, LLVMConstInt(e->i1, 0, false) }, 2);
+    case EXPR_EXP: return emit_exp(e, x);
+    case EXPR_LOG: return emit_log(e, x);
+    case EXPR_SIGMOID: return emit_sigmoid(e, x);
+    case EXPR_TANH: return emit_tanh(e, x);
+    case EXPR_SQRT: return emit_intrinsic(e, "llvm.sqrt", shape, &x, 1);
+    case EXPR_TO_F32: return LLVMBuildSIToFP(e->b, x, wide ? LLVMVectorType(e->f32, LLVMGetVectorSize(shape)) : e->f32, "");
+    default: BUG("no unary operator %d", (int)kind);
+    }
+}
+
+static LLVMValueRef compare(Emit *e, ExprKind kind, bool real, LLVMValueRef x, LLVMValueRef y) {
+    switch (kind) {
+    case EXPR_LT: return real ? LLVMBuildFCmp(e->b, LLVMRealOLT, x, y, "") : LLVMBuildICmp(e->b, LLVMIntSLT, x, y, "");
+    case EXPR_LE: return real ? LLVMBuildFCmp(e->b, LLVMRealOLE, x, y, "") : LLVMBuildICmp(e->b, LLVMIntSLE, x, y, "");
+    case EXPR_EQ: return real ? LLVMBuildFCmp(e->b, LLVMRealOEQ, x, y, "") : LLVMBuildICmp(e->b, LLVMIntEQ, x, y, "");
+    default: return real ? LLVMBuildFCmp(e->b, LLVMRealUNE, x, y, "") : LLVMBuildICmp(e->b, LLVMIntNE, x, y, "");
+    }
+}
+
+static LLVMValueRef binary(Emit *e, ExprKind kind, ValueType type, LLVMValueRef x, LLVMValueRef y) {
+    bool real = type == VALUE_F32;
+    LLVMValueRef less;
+    switch (kind) {
+    case EXPR_ADD: return real ? LLVMBuildFAdd(e->b, x, y, "") : LLVMBuildAdd(e->b, x, y, "");
+    case EXPR_SUB: return real ? LLVMBuildFSub(e->b, x, y, "") : LLVMBuildSub(e->b, x, y, "");
+    case EXPR_MUL: return real ? LLVMBuildFMul(e->b, x, y, "") : LLVMBuildMul(e->b, x, y, "");
+    case EXPR_DIV: return real ? LLVMBuildFDiv(e->b, x, y, "") : LLVMBuildSDiv(e->b, x, y, "");
+    case EXPR_MIN:
+        less = real ? LLVMBuildFCmp(e->b, LLVMRealOLT, x, y, "") : LLVMBuildICmp(e->b, LLVMIntSLT, x, y, "");
+        return LLVMBuildSelect(e->b, less, x, y, "");
+    case EXPR_MAX:
+        less = real ? LLVMBuildFCmp(e->b, LLVMRealOGT, x, y, "") : LLVMBuildICmp(e->b, LLVMIntSGT, x, y, "");
+        return LLVMBuildSelect(e->b, less, x, y, "");
+    case EXPR_AND: return LLVMBuildAnd(e->b, x, y, "");
+    case EXPR_OR: return LLVMBuildOr(e->b, x, y, "");
+    default: return compare(e, kind, real, x, y);
+    }
+}
+
+static Value expr(Body *b, const Expr *x);
+
+static Value operator(Body *b, const Expr *x) {
+    Emit *e = b->e;
+    int n = expr_operands(x->kind);
+    Value arg[3];
+    LLVMValueRef v[3];
+    bool wide = false;
+    for (int i = 0; i < n; i++) {
+        arg[i] = expr(b, x->arg[i]);
+        wide |= arg[i].wide;
+    }
+    for (int i = 0; i < n; i++) v[i] = wide ? widen(b, arg[i]) : arg[i].v;
+    ValueType type = expr_type(x->arg[0]);
+    if (n == 1) return (Value){ unary(e, x->kind, type, v[0]), wide };
+    if (n == 2) return (Value){ binary(e, x->kind, type, v[0], v[1]), wide };
+    if (x->kind == EXPR_FMA) return (Value){ emit_fma(e, v[0], v[1], v[2]), wide };
+    return (Value){ LLVMBuildSelect(e->b, v[0], v[1], v[2], ""), wide };
+}
+
+static Value expr(Body *b, const Expr *x) {
+    switch (x->kind) {
+    case EXPR_REAL: return (Value){ LLVMConstReal(b->e->f32, x->real), false };
+    case EXPR_INT: return (Value){ emit_i32(b->e, x->index.c), false };
+    case EXPR_INDEX: return index_value(b, x->index);
+    case EXPR_LOAD: return load(b, x);
+    case EXPR_LR: return leaf(b, &b->lr, offsetof(nrt_ctx, lr), "lr");
+    case EXPR_IMAGE_WEIGHT: return leaf(b, &b->image_weight, offsetof(nrt_ctx, image_weight), "image_weight");
+    case EXPR_LANE_SUM: return lane_sum(b, expr(b, x->arg[0]));
+    default: return operator(b, x);
+    }
+}
+
+/* ---- statements ---- */
+
+static Bind *push(Body *b, const Var *v) {
+    ENSURE(b->depth < DEPTH_MAX);
+    Bind *bind = &b->bind[b->depth++];
+    *bind = (Bind){ .var = v, .multiple = 1 };
+    return bind;
+}
+
+static void push_constant(Body *b, const Var *v, int64_t c) {
+    Bind *bind = push(b, v);
+    bind->constant = true;
+    bind->c = c;
+}
+
+static void push_value(Body *b, const Var *v, LLVMValueRef value, LLVMBasicBlockRef home, int64_t multiple) {
+    Bind *bind = push(b, v);
+    bind->value = value;
+    bind->home = home;
+    bind->multiple = multiple;
+}
+
+/* The value of a form whose variables are all constants; false where one is not. */
+static bool constant_value(Body *b, Affine x, int64_t *out) {
+    *out = x.c;
+    for (int i = 0; i < x.n; i++) {
+        Bind *v = find_bind(b, x.term[i].var);
+        if (!v->constant) return false;
+        *out += x.term[i].k * v->c;
+    }
+    return true;
+}
+
+/* max(lo[]) and min(hi[]), where constant. */
+static bool constant_bounds(Body *b, const Stmt *s, int64_t *lo, int64_t *hi) {
+    int64_t x;
+    for (int i = 0; i < s->nlo; i++) {
+        if (!constant_value(b, s->lo[i], &x)) return false;
+        *lo = i == 0 ? x : i64_max(*lo, x);
+    }
+    for (int i = 0; i < s->nhi; i++) {
+        if (!constant_value(b, s->hi[i], &x)) return false;
+        *hi = i == 0 ? x : i64_min(*hi, x);
+    }
+    return true;
+}
+
+static void stmt(Body *b, const Stmt *s);
+
+static void list(Body *b, const Stmt *s) {
+    for (int i = 0; i < s->body.n; i++) stmt(b, s->body.at[i]);
+}
+
+static void unroll_loop(Body *b, const Stmt *s) {
+    int64_t lo = 0, hi = 0;
+    if (!constant_bounds(b, s, &lo, &hi)) BUG("kernel '%s': bounds of '%s' are not constant", b->k->name, s->var->name);
+    for (int64_t i = lo; i < hi; i += s->step) {
+        push_constant(b, s->var, i);
+        list(b, s);
+        b->depth--;
+    }
+}
+
+static void lane_loop(Body *b, const Stmt *s) {
+    int64_t lo = 0, hi = 0;
+    if (!constant_bounds(b, s, &lo, &hi)) BUG("kernel '%s': bounds of '%s' are not constant", b->k->name, s->var->name);
+    if (lo >= hi) return;
+    ENSURE(!b->lane_var && hi - lo <= LANES_MAX);
+    b->lane_var = s->var;
+    b->lane_lo = lo;
+    b->lanes = (unsigned)(hi - lo);
+    list(b, s);
+    b->lane_var = NULL;
+    b->lanes = 1;
+}
+
+static LLVMValueRef run_time_bound(Body *b, const Affine *x, int n, bool largest) {
+    LLVMValueRef v = affine_value(b, x[0]);
+    for (int i = 1; i < n; i++) v = largest ? emit_max(b->e, v, affine_value(b, x[i])) : emit_min(b->e, v, affine_value(b, x[i]));
+    return v;
+}
+
+/* A number that divides every value of the loop's variable; 0 is divided by all. */
+static int64_t loop_multiple(const Stmt *s) {
+    if (s->nlo != 1 || s->lo[0].n != 0) return 1;
+    int64_t lo = s->lo[0].c < 0 ? -s->lo[0].c : s->lo[0].c;
+    return gcd_i64(lo, s->step);
+}
+
+static void serial_loop(Body *b, const Stmt *s) {
+    Emit *e = b->e;
+    int64_t clo = 0, chi = 0;
+    bool known = constant_bounds(b, s, &clo, &chi);
+    if (known && clo >= chi) return;
+    if (known && chi - clo <= s->step) { /* one pass */
+        push_constant(b, s->var, clo);
+        list(b, s);
+        b->depth--;
+        return;
+    }
+    LLVMValueRef lo = known ? emit_i64(e, clo) : run_time_bound(b, s->lo, s->nlo, true);
+    LLVMValueRef hi = known ? emit_i64(e, chi) : run_time_bound(b, s->hi, s->nhi, false);
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), home = emit_block(e, s->var->name), body = emit_block(e, ""), after = emit_block(e, "");
+    if (known) LLVMBuildBr(e->b, home);
+    else LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, lo, hi, ""), home, after);
+    LLVMPositionBuilderAtEnd(e->b, home);
+    LLVMValueRef v = LLVMBuildPhi(e->b, e->i64, s->var->name);
+    LLVMBuildBr(e->b, body);
+    LLVMPositionBuilderAtEnd(e->b, body);
+    push_value(b, s->var, v, home, loop_multiple(s));
+    list(b, s);
+    b->depth--;
+    LLVMValueRef next = LLVMBuildNSWAdd(e->b, v, emit_i64(e, s->step), "");
+    LLVMBasicBlockRef latch = LLVMGetInsertBlock(e->b);
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, next, hi, ""), home, after);
+    LLVMAddIncoming(v, (LLVMValueRef[]){ lo, next }, (LLVMBasicBlockRef[]){ before, latch }, 2);
+    LLVMMoveBasicBlockAfter(after, latch);
+    LLVMPositionBuilderAtEnd(e->b, after);
+}
+
+static void stmt(Body *b, const Stmt *s) {
+    switch (s->kind) {
+    case STMT_COMMENT: break;
+    case STMT_STORE:
+        LLVMSetCurrentDebugLocation2(b->e->b, emit_place(b->e, s->span.file > 0 ? s->span : b->k->span, b->subprogram));
+        store(b, s->buffer, s->at, expr(b, s->value));
+        break;
+    case STMT_FOR:
+        if (!s->var) list(b, s);
+        else if (s->loop == LOOP_SERIAL) serial_loop(b, s);
+        else if (s->loop == LOOP_UNROLL) unroll_loop(b, s);
+        else lane_loop(b, s);
+        break;
+    }
+}
+
+/* ---- kernels ---- */
+
+/* Spaces as alias scopes: an access is in its own space's, and aliases nothing in the others'. */
+static void make_scopes(Body *b) {
+    static const char *const names[SPACES] = { "state", "arena", "scratch", "x", "labels", "target", "out", "loss", "local" };
+    Emit *e = b->e;
+    LLVMMetadataRef text = LLVMMDStringInContext2(e->cx, "spaces", 6), domain = LLVMMDNodeInContext2(e->cx, &text, 1);
+    for (int i = 0; i < SPACE_LOCAL; i++) {
+        size_t n = 0;
+        while (names[i][n]) n++;
+        LLVMMetadataRef parts[2] = { LLVMMDStringInContext2(e->cx, names[i], n), domain };
+        b->scopes[i] = LLVMMDNodeInContext2(e->cx, parts, 2);
+    }
+    for (int i = 0; i < SPACE_LOCAL; i++) {
+        LLVMMetadataRef others[SPACES];
+        size_t n = 0;
+        for (int j = 0; j < SPACE_LOCAL; j++)
+            if (j != i) others[n++] = b->scopes[j];
+        b->scope_list[i] = LLVMMetadataAsValue(e->cx, LLVMMDNodeInContext2(e->cx, &b->scopes[i], 1));
+        b->other_list[i] = LLVMMetadataAsValue(e->cx, LLVMMDNodeInContext2(e->cx, others, n));
+    }
+}
+
+static void make_slots(Body *b) {
+    for (int i = 0; i < b->k->locals.n; i++) {
+        const Buffer *local = b->k->locals.at[i];
+        LLVMTypeRef type = LLVMArrayType2(b->e->i8, (uint64_t)local->bytes);
+        LLVMValueRef slot = LLVMBuildAlloca(b->e->b, type, local->name);
+        LLVMSetAlignment(slot, 64);
+        VEC_PUSH(b->e->a, &b->slots, slot);
+    }
+}
+
+/* The variables that every kernel may use. */
+static void bind_arguments(Body *b) {
+    Emit *e = b->e;
+    const Kernel *k = b->k;
+    const Var *const given[] = { k->lo, k->hi, k->task };
+    static const char *const names[] = { "lo", "hi", "task" };
+    LLVMValueRef n = emit_field(e, b->ctx, e->i64, offsetof(nrt_ctx, n), "n");
+    LLVMValueRef blocks = emit_field(e, b->ctx, e->i64, offsetof(nrt_ctx, blocks), "blocks");
+    LLVMValueRef more = LLVMBuildNSWAdd(e->b, blocks, emit_i64(e, e->p->chunk - 1), "");
+    LLVMValueRef chunks = e->p->chunk == 1 ? blocks : LLVMBuildSDiv(e->b, more, emit_i64(e, e->p->chunk), "chunks");
+    for (unsigned i = 0; i < 3; i++) {
+        LLVMValueRef v = LLVMGetParam(b->fn, 2 + i);
+        LLVMSetValueName2(v, names[i], i == 2 ? 4 : 2);
+        if (given[i]) push_value(b, given[i], v, b->entry, 1);
+    }
+    if (k->n) push_value(b, k->n, n, b->entry, 1);
+    if (k->blocks) push_value(b, k->blocks, blocks, b->entry, 1);
+    if (k->chunks) push_value(b, k->chunks, chunks, b->entry, 1);
+}
+
+static LLVMValueRef kernel(Emit *e, const Kernel *k) {
+    const char *name = arena_printf(e->a, "%s.%s", e->p->model->name, k->name);
+    Body *b = ARENA_NEW(e->a, Body);
+    b->e = e;
+    b->k = k;
+    b->lanes = 1;
+    LLVMSetCurrentDebugLocation2(e->b, NULL);
+    b->fn = emit_function(e, name, e->kernel_type, LLVMInternalLinkage);
+    b->subprogram = emit_subprogram(e, b->fn, name, k->span);
+    LLVMSetCurrentDebugLocation2(e->b, emit_place(e, k->span, b->subprogram));
+    b->ctx = LLVMGetParam(b->fn, 0);
+    b->worker = LLVMGetParam(b->fn, 1);
+    b->entry = LLVMGetEntryBasicBlock(b->fn);
+    LLVMSetValueName2(b->ctx, "ctx", 3);
+    LLVMSetValueName2(b->worker, "worker", 6);
+    make_scopes(b);
+    make_slots(b);
+    bind_arguments(b);
+    leave_home(b, "body");
+    list(b, k->body);
+    LLVMBuildRetVoid(e->b);
+    return b->fn;
+}
+
+void emit_kernels(Emit *e) {
+    e->kernels = ARENA_ARRAY(e->a, LLVMValueRef, i64_max(e->p->kernels.n, 1));
+    for (int i = 0; i < e->p->kernels.n; i++) e->kernels[i] = kernel(e, e->p->kernels.at[i]);
+}

@@ -1,0 +1,245 @@
+/* emit_llvm.c: the module from start to end: context, functions, debug information, passes, output.
+ *
+ * The passes are few because the loops come finished: sroa turns locals whose indices are constants into registers, early-cse
+ * merges loads and addresses that unrolling repeated, licm moves out of loops what none of their stores can change (the
+ * spaces of loop.h are declared not to overlap), simplifycfg merges the blocks that a kernel's addresses were kept in.
+ */
+#include "emit_internal.h"
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/BitWriter.h>
+#include <llvm-c/Error.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+#include <string.h>
+
+struct Emitted { LLVMContextRef cx; LLVMModuleRef module; LLVMTargetMachineRef machine; };
+
+/* ---- small builders ---- */
+
+LLVMValueRef emit_i64(const Emit *e, int64_t x) {
+    return LLVMConstInt(e->i64, (unsigned long long)x, true);
+}
+
+LLVMValueRef emit_i32(const Emit *e, int64_t x) {
+    return LLVMConstInt(e->i32, (unsigned long long)x, true);
+}
+
+LLVMBasicBlockRef emit_block(Emit *e, const char *name) {
+    return LLVMAppendBasicBlockInContext(e->cx, LLVMGetBasicBlockParent(LLVMGetInsertBlock(e->b)), name);
+}
+
+LLVMValueRef emit_min(Emit *e, LLVMValueRef x, LLVMValueRef y) {
+    return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, x, y, ""), x, y, "");
+}
+
+LLVMValueRef emit_max(Emit *e, LLVMValueRef x, LLVMValueRef y) {
+    return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntSGT, x, y, ""), x, y, "");
+}
+
+LLVMValueRef emit_field(Emit *e, LLVMValueRef ctx, LLVMTypeRef type, size_t offset, const char *name) {
+    LLVMValueRef at = emit_i64(e, (int64_t)offset);
+    LLVMValueRef v = LLVMBuildLoad2(e->b, type, LLVMBuildGEP2(e->b, e->i8, ctx, &at, 1, ""), name);
+    LLVMSetMetadata(v, e->md_invariant, LLVMMetadataAsValue(e->cx, LLVMMDNodeInContext2(e->cx, NULL, 0)));
+    return v;
+}
+
+LLVMValueRef emit_intrinsic(Emit *e, const char *name, LLVMTypeRef type, LLVMValueRef *args, unsigned n) {
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    ENSURE(id != 0);
+    size_t overloads = type ? 1 : 0;
+    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(e->module, id, &type, overloads);
+    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->cx, id, &type, overloads), fn, args, n, "");
+}
+
+static void add_attribute(Emit *e, LLVMValueRef fn, const char *key, const char *value) {
+    LLVMAttributeRef at = LLVMCreateStringAttribute(e->cx, key, (unsigned)strlen(key), value, (unsigned)strlen(value));
+    LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, at);
+}
+
+LLVMValueRef emit_function(Emit *e, const char *name, LLVMTypeRef type, LLVMLinkage linkage) {
+    LLVMValueRef fn = LLVMAddFunction(e->module, name, type);
+    unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
+    LLVMSetLinkage(fn, linkage);
+    LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, nounwind, 0));
+    add_attribute(e, fn, "target-cpu", e->target->cpu);
+    add_attribute(e, fn, "tune-cpu", e->target->tune);
+    if (e->target->lanes == 16) add_attribute(e, fn, "prefer-vector-width", "512");
+    LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->cx, fn, "entry"));
+    return fn;
+}
+
+/* ---- debugging ---- */
+
+static LLVMMetadataRef debug_file(Emit *e, int file) {
+    if (e->di_files[file]) return e->di_files[file];
+    const char *path = file > 0 ? diag_path(e->diag, file) : e->p->model->source;
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    size_t folder = slash ? (size_t)(slash - path) : 0;
+    return e->di_files[file] = LLVMDIBuilderCreateFile(e->di, name, strlen(name), slash ? path : ".", slash ? folder : 1);
+}
+
+LLVMMetadataRef emit_place(Emit *e, Span span, LLVMMetadataRef scope) {
+    int line = 0, column = 0;
+    if (!e->di || !scope) return NULL;
+    if (span.file > 0 && span.file < e->di_file_count) diag_place(e->diag, span, &line, &column);
+    return LLVMDIBuilderCreateDebugLocation(e->cx, (unsigned)line, (unsigned)column, scope, NULL);
+}
+
+LLVMMetadataRef emit_subprogram(Emit *e, LLVMValueRef fn, const char *name, Span span) {
+    int line = 0, column = 0;
+    if (!e->di) return NULL;
+    bool known = span.file > 0 && span.file < e->di_file_count;
+    if (known) diag_place(e->diag, span, &line, &column);
+    LLVMMetadataRef file = debug_file(e, known ? span.file : 0);
+    LLVMMetadataRef scope = LLVMDIBuilderCreateFunction(e->di, file, name, strlen(name), name, strlen(name), file, (unsigned)line, e->di_type, true, true,
+                                                        (unsigned)line, LLVMDIFlagZero, e->options.opt_level > 0);
+    LLVMSetSubprogram(fn, scope);
+    return scope;
+}
+
+static void add_flag(Emit *e, const char *key, int64_t value) {
+    LLVMAddModuleFlag(e->module, LLVMModuleFlagBehaviorWarning, key, strlen(key), LLVMValueAsMetadata(emit_i32(e, value)));
+}
+
+static void open_debug(Emit *e) {
+    const Model *m = e->p->model;
+    if (!e->options.debug || !e->diag) return;
+    e->di = LLVMCreateDIBuilder(e->module);
+    e->di_file_count = 1;
+    for (int i = 0; i < m->sources.n; i++)
+        if (m->sources.at[i].file >= e->di_file_count) e->di_file_count = m->sources.at[i].file + 1;
+    e->di_files = ARENA_ARRAY(e->a, LLVMMetadataRef, e->di_file_count);
+    LLVMDIBuilderCreateCompileUnit(e->di, LLVMDWARFSourceLanguageC99, debug_file(e, 0), "netc", 4, e->options.opt_level > 0, "", 0, 0, "", 0,
+                                   LLVMDWARFEmissionLineTablesOnly, 0, false, false, "", 0, "", 0);
+    e->di_type = LLVMDIBuilderCreateSubroutineType(e->di, debug_file(e, 0), NULL, 0, LLVMDIFlagZero);
+    add_flag(e, "Debug Info Version", (int64_t)LLVMDebugMetadataVersion());
+    add_flag(e, "Dwarf Version", 4);
+}
+
+/* ---- the module ---- */
+
+static LLVMTargetMachineRef open_machine(const Target *t, int opt_level) {
+    static const LLVMCodeGenOptLevel code_levels[] = { LLVMCodeGenLevelNone, LLVMCodeGenLevelLess, LLVMCodeGenLevelDefault, LLVMCodeGenLevelAggressive };
+    LLVMTargetRef target;
+    char *message = NULL;
+    if (t->x86) {
+        LLVMInitializeX86TargetInfo();
+        LLVMInitializeX86Target();
+        LLVMInitializeX86TargetMC();
+        LLVMInitializeX86AsmPrinter();
+    } else {
+        LLVMInitializeAArch64TargetInfo();
+        LLVMInitializeAArch64Target();
+        LLVMInitializeAArch64TargetMC();
+        LLVMInitializeAArch64AsmPrinter();
+        LLVMInitializeAArch64AsmParser(); /* for the one instruction of emit_segment.c */
+    }
+    if (LLVMGetTargetFromTriple(t->triple, &target, &message)) BUG("LLVM knows no target '%s': %s", t->triple, message);
+    return LLVMCreateTargetMachine(target, t->triple, t->cpu, "", code_levels[opt_level], LLVMRelocPIC, LLVMCodeModelDefault);
+}
+
+static void open_types(Emit *e) {
+    e->i1 = LLVMInt1TypeInContext(e->cx);
+    e->i8 = LLVMInt8TypeInContext(e->cx);
+    e->i32 = LLVMInt32TypeInContext(e->cx);
+    e->i64 = LLVMInt64TypeInContext(e->cx);
+    e->f32 = LLVMFloatTypeInContext(e->cx);
+    e->f64 = LLVMDoubleTypeInContext(e->cx);
+    e->ptr = LLVMPointerTypeInContext(e->cx, 0);
+    e->none = LLVMVoidTypeInContext(e->cx);
+    e->kernel_type = LLVMFunctionType(e->none, (LLVMTypeRef[]){ e->ptr, e->i64, e->i64, e->i64, e->i64 }, 5, false);
+    e->task_type = LLVMFunctionType(e->none, (LLVMTypeRef[]){ e->ptr, e->i64, e->i64 }, 3, false);
+    e->md_invariant = LLVMGetMDKindIDInContext(e->cx, "invariant.load", 14);
+    e->md_scope = LLVMGetMDKindIDInContext(e->cx, "alias.scope", 11);
+    e->md_noalias = LLVMGetMDKindIDInContext(e->cx, "noalias", 7);
+}
+
+static void open_module(Emit *e) {
+    const char *source = e->p->model->source;
+    e->cx = LLVMContextCreate();
+    e->module = LLVMModuleCreateWithNameInContext(e->p->model->name, e->cx);
+    e->b = LLVMCreateBuilderInContext(e->cx);
+    e->machine = open_machine(e->target, e->options.opt_level);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(e->machine);
+    LLVMSetModuleDataLayout(e->module, layout);
+    LLVMDisposeTargetData(layout);
+    LLVMSetTarget(e->module, e->target->triple);
+    LLVMSetSourceFileName(e->module, source, strlen(source));
+    open_types(e);
+    LLVMTypeRef parallel = LLVMFunctionType(e->none, (LLVMTypeRef[]){ e->ptr, e->ptr, e->i64 }, 3, false);
+    e->parallel_for = LLVMAddFunction(e->module, "nrt_parallel_for", parallel);
+    open_debug(e);
+}
+
+static void check_module(const Emit *e) {
+    char *message = NULL;
+    if (LLVMVerifyModule(e->module, LLVMReturnStatusAction, &message)) BUG("generated code is malformed: %s", message);
+    LLVMDisposeMessage(message);
+}
+
+static void optimize(const Emit *e) {
+    static const char passes[] = "function(sroa,early-cse<memssa>,simplifycfg,loop-mssa(licm),early-cse,simplifycfg)";
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMErrorRef error = LLVMRunPasses(e->module, passes, e->machine, options);
+    if (error) BUG("the pass pipeline failed: %s", LLVMGetErrorMessage(error));
+    LLVMDisposePassBuilderOptions(options);
+}
+
+Emitted *emit_program(Arena *a, const Program *p, const Diag *d, const Target *target, const EmitOptions *options) {
+    Emit e = { .a = a, .p = p, .diag = d, .target = target, .options = *options };
+    ENSURE(options->opt_level >= 0 && options->opt_level <= 3);
+    open_module(&e);
+    emit_kernels(&e);
+    LLVMValueRef step = emit_entry(&e, &p->step, false);
+    LLVMValueRef infer = emit_entry(&e, &p->infer, true);
+    emit_model(&e, step, infer);
+    if (e.di) {
+        LLVMDIBuilderFinalize(e.di);
+        LLVMDisposeDIBuilder(e.di);
+    }
+    LLVMDisposeBuilder(e.b);
+    check_module(&e);
+    if (options->opt_level > 0) optimize(&e);
+    Emitted *out = ARENA_NEW(a, Emitted);
+    *out = (Emitted){ e.cx, e.module, e.machine };
+    return out;
+}
+
+/* ---- output ---- */
+
+static void append_buffer(Text *out, LLVMMemoryBufferRef buffer) {
+    text_append(out, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
+    LLVMDisposeMemoryBuffer(buffer);
+}
+
+/* Generating code rewrites the module: it works on a copy, so that what is written next is not changed by it. */
+static void write_code(Emitted *e, LLVMCodeGenFileType type, Text *out) {
+    LLVMModuleRef copy = LLVMCloneModule(e->module);
+    LLVMMemoryBufferRef buffer;
+    char *message = NULL;
+    if (LLVMTargetMachineEmitToMemoryBuffer(e->machine, copy, type, &message, &buffer)) BUG("code generation failed: %s", message);
+    LLVMDisposeModule(copy);
+    append_buffer(out, buffer);
+}
+
+void emit_write(Emitted *e, CodeKind kind, Text *out) {
+    switch (kind) {
+    case EMIT_IR: {
+        char *text = LLVMPrintModuleToString(e->module);
+        text_append(out, text, strlen(text));
+        LLVMDisposeMessage(text);
+        break;
+    }
+    case EMIT_BITCODE: append_buffer(out, LLVMWriteBitcodeToMemoryBuffer(e->module)); break;
+    case EMIT_ASSEMBLY: write_code(e, LLVMAssemblyFile, out); break;
+    case EMIT_OBJECT: write_code(e, LLVMObjectFile, out); break;
+    }
+}
+
+void emit_free(Emitted *e) {
+    LLVMDisposeModule(e->module);
+    LLVMDisposeTargetMachine(e->machine);
+    LLVMContextDispose(e->cx);
+}

@@ -1,0 +1,29 @@
+/* emit_llvm.h: a Program of loops as machine code, through LLVM.
+ *
+ * The loops are taken as they stand: nothing is vectorised, unrolled, contracted or reassociated that they do not say.
+ * Each kernel becomes an internal function NETWORK.KERNEL, each segment a task function NETWORK.SEGMENT, and the one exported
+ * symbol is nrt_the_model (runtime/nrt.h).
+ */
+#ifndef NETC_EMIT_LLVM_H
+#define NETC_EMIT_LLVM_H
+
+#include "diag.h"
+#include "loop.h"
+#include "target.h"
+
+typedef struct EmitOptions {
+    int opt_level;   /* 0 .. 3: at 0, code as it was written down; from 1 on, redundancies are removed; the rest is the code generator's level */
+    bool debug;      /* line tables to the source */
+} EmitOptions;
+
+typedef enum { EMIT_IR, EMIT_BITCODE, EMIT_ASSEMBLY, EMIT_OBJECT } CodeKind;
+typedef struct Emitted Emitted;
+
+/* Generates and optimises the module. `d` gives lines and columns for debugging (null: none). The program must have passed
+ * loop_verify; it may have any number of lanes, LLVM splits vectors wider than the target's. Free with emit_free. */
+Emitted *emit_program(Arena *a, const Program *p, const Diag *d, const Target *target, const EmitOptions *options);
+/* The module as text, bitcode, assembly or a position-independent object; appended to out. */
+void emit_write(Emitted *e, CodeKind kind, Text *out);
+void emit_free(Emitted *e);
+
+#endif

@@ -1,0 +1,163 @@
+/* emit_math.c: exp, log, sigmoid and tanh as straight-line code, for one f32 or a vector of them.
+ *
+ * No tables, no branches, the same operations for scalars and vectors: bit for bit the same results in any lane. NaN gives
+ * NaN, infinities and signed zeros their limits. Coefficients come from scripts/math_coefficients.py; the split of ln 2 into
+ * 355/512 (so that multiples of it are exact) and a rest is Cody and Waite's, as used by Cephes.
+ *
+ * exp.     x = 2m ln 2 + r, |r| <= ln 2, and e^x = (1 + r + r^2 q(r)) * s * s with s = 2^m. Taking an even number of ln 2 costs
+ *          two coefficients, and saves splitting the exponent: s is always normal, results may be denormal or infinite.
+ *          m comes from adding 1.5 * 2^23 + 127: the sum's low bits hold m + 127, which shifted by 23 are s itself.
+ * sigmoid. z = e^-|x| never overflows; 1 / (1 + z), or z / (1 + z) for negative x: accurate at both ends.
+ * tanh.    e^2|x| - 1 = s (r + r^2 q(r)) + (s - 1) =: t without cancellation, tanh |x| = t / (t + 2), and x's sign.
+ * log.     x = 2^k (1 + f), 1 + f in [sqrt 1/2, sqrt 2); log x = k ln 2 + f - f^2/2 + f^3 p(f).
+ */
+#include "emit_internal.h"
+
+static const double exp_q[] = { 0.5000003576278687, 0.16666613519191742, 0.04166125878691673, 0.008336109109222889, 0.0014104676665738225, 0.00019611344032455236 };
+static const double expm1_q[] = { 0.4999999701976776, 0.16666541993618011, 0.04166720435023308, 0.00836664717644453, 0.001388249802403152 };
+static const double log_p[] = { 0.3333331346511841, -0.25000008940696716, 0.2000211924314499, -0.1666799634695053, 0.14219552278518677,
+                                -0.1240558922290802, 0.11888162046670914, -0.11675652116537094, 0.06746640801429749 };
+#define LN2_HI 0.693359375
+#define LN2_LO (-2.12194440e-4)
+#define LOG2_E 1.44269504088896341
+#define SQRT_HALF_BITS 0x3f3504f3
+
+enum { EXPONENT = 23, BIAS = 127 };
+
+/* ---- constants and operations of x's own type ---- */
+
+static LLVMValueRef spread(LLVMTypeRef type, LLVMValueRef c) {
+    if (LLVMGetTypeKind(type) != LLVMVectorTypeKind) return c;
+    LLVMValueRef all[64];
+    unsigned n = LLVMGetVectorSize(type);
+    ENSURE(n <= 64);
+    for (unsigned i = 0; i < n; i++) all[i] = c;
+    return LLVMConstVector(all, n);
+}
+
+static LLVMValueRef real(Emit *e, LLVMValueRef like, double x) {
+    return spread(LLVMTypeOf(like), LLVMConstReal(e->f32, x));
+}
+
+static LLVMTypeRef int_type(Emit *e, LLVMValueRef x) {
+    LLVMTypeRef type = LLVMTypeOf(x);
+    return LLVMGetTypeKind(type) == LLVMVectorTypeKind ? LLVMVectorType(e->i32, LLVMGetVectorSize(type)) : e->i32;
+}
+
+static LLVMValueRef bits(Emit *e, LLVMValueRef x) {
+    return LLVMBuildBitCast(e->b, x, int_type(e, x), "");
+}
+
+static LLVMValueRef from_bits(Emit *e, LLVMValueRef i, LLVMValueRef like) {
+    return LLVMBuildBitCast(e->b, i, LLVMTypeOf(like), "");
+}
+
+static LLVMValueRef integer(Emit *e, LLVMValueRef like, int64_t x) {
+    return spread(LLVMTypeOf(like), emit_i32(e, x));
+}
+
+static LLVMValueRef mul(Emit *e, LLVMValueRef x, LLVMValueRef y) {
+    return LLVMBuildFMul(e->b, x, y, "");
+}
+
+static LLVMValueRef add(Emit *e, LLVMValueRef x, LLVMValueRef y) {
+    return LLVMBuildFAdd(e->b, x, y, "");
+}
+
+static LLVMValueRef sub(Emit *e, LLVMValueRef x, LLVMValueRef y) {
+    return LLVMBuildFSub(e->b, x, y, "");
+}
+
+/* Where x is NaN both give x: c is the operand that a comparison must pick. */
+static LLVMValueRef at_least(Emit *e, LLVMValueRef x, double c) {
+    LLVMValueRef k = real(e, x, c);
+    return LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOGT, k, x, ""), k, x, "");
+}
+
+static LLVMValueRef at_most(Emit *e, LLVMValueRef x, double c) {
+    LLVMValueRef k = real(e, x, c);
+    return LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOLT, k, x, ""), k, x, "");
+}
+
+LLVMValueRef emit_fma(Emit *e, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z) {
+    if (!e->target->fma) return add(e, mul(e, x, y), z);
+    return emit_intrinsic(e, "llvm.fma", LLVMTypeOf(x), (LLVMValueRef[]){ x, y, z }, 3);
+}
+
+/* c[0] + c[1] x + ... */
+static LLVMValueRef polynomial(Emit *e, LLVMValueRef x, const double *c, int n) {
+    LLVMValueRef sum = real(e, x, c[n - 1]);
+    for (int i = n - 2; i >= 0; i--) sum = emit_fma(e, sum, x, real(e, x, c[i]));
+    return sum;
+}
+
+/* ---- e^x ---- */
+
+/* x = m * (unit * ln 2) + r; *power = 2^m. */
+static LLVMValueRef reduce(Emit *e, LLVMValueRef x, double unit, LLVMValueRef *power) {
+    LLVMValueRef magic = real(e, x, 12582912.0 + BIAS);
+    LLVMValueRef t = emit_fma(e, x, real(e, x, LOG2_E / unit), magic);
+    LLVMValueRef m = sub(e, t, magic);
+    LLVMValueRef i = bits(e, t);
+    *power = from_bits(e, LLVMBuildShl(e->b, i, integer(e, i, EXPONENT), ""), x);
+    LLVMValueRef r = emit_fma(e, m, real(e, x, -LN2_HI * unit), x);
+    return emit_fma(e, m, real(e, x, -LN2_LO * unit), r);
+}
+
+/* For x in [-104, 89] or NaN. */
+static LLVMValueRef exp_in_range(Emit *e, LLVMValueRef x) {
+    LLVMValueRef s;
+    LLVMValueRef r = reduce(e, x, 2, &s);
+    LLVMValueRef one = real(e, x, 1);
+    LLVMValueRef y = emit_fma(e, polynomial(e, r, exp_q, 6), r, one);
+    y = emit_fma(e, y, r, one);
+    return mul(e, mul(e, y, s), s);
+}
+
+LLVMValueRef emit_exp(Emit *e, LLVMValueRef x) {
+    return exp_in_range(e, at_most(e, at_least(e, x, -104), 89));
+}
+
+LLVMValueRef emit_sigmoid(Emit *e, LLVMValueRef x) {
+    LLVMValueRef i = bits(e, x), one = real(e, x, 1);
+    LLVMValueRef minus = from_bits(e, LLVMBuildOr(e->b, i, integer(e, i, INT32_MIN), ""), x);
+    LLVMValueRef z = exp_in_range(e, at_least(e, minus, -104));
+    LLVMValueRef negative = LLVMBuildICmp(e->b, LLVMIntSLT, i, integer(e, i, 0), "");
+    return LLVMBuildFDiv(e->b, LLVMBuildSelect(e->b, negative, z, one, ""), add(e, z, one), "");
+}
+
+LLVMValueRef emit_tanh(Emit *e, LLVMValueRef x) {
+    LLVMValueRef i = bits(e, x), s;
+    LLVMValueRef sign = LLVMBuildAnd(e->b, i, integer(e, i, INT32_MIN), "");
+    LLVMValueRef size = from_bits(e, LLVMBuildAnd(e->b, i, integer(e, i, INT32_MAX), ""), x);
+    LLVMValueRef y = at_most(e, size, 10); /* tanh 10 rounds to 1 */
+    LLVMValueRef r = reduce(e, add(e, y, y), 1, &s);
+    LLVMValueRef p = emit_fma(e, mul(e, polynomial(e, r, expm1_q, 5), r), r, r);
+    LLVMValueRef t = emit_fma(e, p, s, sub(e, s, real(e, x, 1)));
+    LLVMValueRef q = LLVMBuildFDiv(e->b, t, add(e, t, real(e, x, 2)), "");
+    return from_bits(e, LLVMBuildOr(e->b, bits(e, q), sign, ""), x);
+}
+
+/* ---- log x ---- */
+
+LLVMValueRef emit_log(Emit *e, LLVMValueRef x) {
+    LLVMBuilderRef b = e->b;
+    LLVMValueRef zero = real(e, x, 0), infinite = real(e, x, (double)__builtin_inff());
+    LLVMValueRef tiny = LLVMBuildFCmp(b, LLVMRealOLT, x, real(e, x, 0x1p-126), "");
+    LLVMValueRef i = bits(e, LLVMBuildSelect(b, tiny, mul(e, x, real(e, x, 0x1p23)), x, ""));
+    LLVMValueRef shift = integer(e, i, EXPONENT), base = integer(e, i, SQRT_HALF_BITS);
+    LLVMValueRef above = LLVMBuildSub(b, i, base, "");
+    LLVMValueRef k = LLVMBuildSIToFP(b, LLVMBuildAShr(b, above, shift, ""), LLVMTypeOf(x), "");
+    k = sub(e, k, LLVMBuildSelect(b, tiny, real(e, x, EXPONENT), zero, ""));
+    LLVMValueRef mantissa = LLVMBuildAnd(b, above, integer(e, i, 0x7fffff), "");
+    LLVMValueRef f = sub(e, from_bits(e, LLVMBuildAdd(b, mantissa, base, ""), x), real(e, x, 1));
+    LLVMValueRef f2 = mul(e, f, f);
+    LLVMValueRef y = mul(e, mul(e, polynomial(e, f, log_p, 9), f), f2);
+    y = emit_fma(e, k, real(e, x, LN2_LO), y);
+    y = add(e, emit_fma(e, f2, real(e, x, -0.5), y), f);
+    y = emit_fma(e, k, real(e, x, LN2_HI), y);
+    y = LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOEQ, x, zero, ""), real(e, x, -(double)__builtin_inff()), y, "");
+    y = LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOEQ, x, infinite, ""), infinite, y, "");
+    LLVMValueRef bad = LLVMBuildFCmp(b, LLVMRealULT, x, zero, "");
+    return LLVMBuildSelect(b, bad, real(e, x, (double)__builtin_nanf("")), y, "");
+}

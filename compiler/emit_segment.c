@@ -1,0 +1,193 @@
+/* emit_segment.c: segments as task functions, entries as functions that run their segments one after the other.
+ *
+ * A task of a BLOCKS segment is one chunk of lane blocks, and runs all kernels on it. Tasks of an ITEMS segment are numbered
+ * through the parts; a chain of comparisons finds the part, and the task's number within the part gives the range. Around a
+ * kernel the cycle counter is read where ctx->ticks asks for it. In inference, kernels that read labels or targets are left
+ * out when the caller gave none.
+ */
+#include "emit_internal.h"
+
+#include <stddef.h>
+#include <string.h>
+
+typedef struct Task { Emit *e; LLVMValueRef ctx, task, worker, ticks; bool guard_loss; } Task;
+
+/* ---- what a kernel reads ---- */
+
+static bool expr_reads(const Expr *x, Space space) {
+    if (x->kind == EXPR_LOAD && x->buffer->space == space) return true;
+    for (int i = 0; i < expr_operands(x->kind); i++)
+        if (expr_reads(x->arg[i], space)) return true;
+    return false;
+}
+
+static bool stmt_reads(const Stmt *s, Space space) {
+    if (s->kind == STMT_STORE) return expr_reads(s->value, space);
+    for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++)
+        if (stmt_reads(s->body.at[i], space)) return true;
+    return false;
+}
+
+/* ---- one kernel ---- */
+
+static int kernel_place(const Program *p, const Kernel *k) {
+    for (int i = 0; i < p->kernels.n; i++)
+        if (p->kernels.at[i] == k) return i;
+    BUG("kernel '%s' is not the program's", k->name);
+}
+
+/* The counter that the runtime's cpu_ticks reads too. On AArch64 programs may not read cycles: the system's timer stands in. */
+static LLVMValueRef read_ticks(Emit *e) {
+    if (e->target->x86) return emit_intrinsic(e, "llvm.readcyclecounter", NULL, NULL, 0);
+    LLVMTypeRef type = LLVMFunctionType(e->i64, NULL, 0, false);
+    LLVMValueRef mrs = LLVMGetInlineAsm(type, "mrs $0, cntvct_el0", strlen("mrs $0, cntvct_el0"), "=r", 2, true, false, LLVMInlineAsmDialectATT, false);
+    return LLVMBuildCall2(e->b, type, mrs, NULL, 0, "");
+}
+
+/* ticks[worker * kernel_count + place] += spent */
+static void add_ticks(Task *t, int place, LLVMValueRef spent) {
+    Emit *e = t->e;
+    LLVMValueRef row = LLVMBuildMul(e->b, t->worker, emit_i64(e, e->p->kernels.n), "");
+    LLVMValueRef index = LLVMBuildAdd(e->b, row, emit_i64(e, place), "");
+    LLVMValueRef at = LLVMBuildGEP2(e->b, e->i64, t->ticks, &index, 1, "");
+    LLVMBuildStore(e->b, LLVMBuildAdd(e->b, LLVMBuildLoad2(e->b, e->i64, at, ""), spent, ""), at);
+}
+
+static void call_counted(Task *t, const Kernel *k, LLVMValueRef lo, LLVMValueRef hi, LLVMValueRef number) {
+    Emit *e = t->e;
+    int place = kernel_place(e->p, k);
+    LLVMValueRef args[] = { t->ctx, t->worker, lo, hi, number };
+    LLVMBasicBlockRef plain = emit_block(e, "plain"), counted = emit_block(e, "counted"), after = emit_block(e, "");
+    LLVMBuildCondBr(e->b, LLVMBuildIsNull(e->b, t->ticks, ""), plain, counted);
+    LLVMPositionBuilderAtEnd(e->b, counted);
+    LLVMValueRef start = read_ticks(e);
+    LLVMBuildCall2(e->b, e->kernel_type, e->kernels[place], args, 5, "");
+    add_ticks(t, place, LLVMBuildSub(e->b, read_ticks(e), start, "spent"));
+    LLVMBuildBr(e->b, after);
+    LLVMPositionBuilderAtEnd(e->b, plain);
+    LLVMBuildCall2(e->b, e->kernel_type, e->kernels[place], args, 5, "");
+    LLVMBuildBr(e->b, after);
+    LLVMPositionBuilderAtEnd(e->b, after);
+}
+
+/* Goes on only where the caller gave the array that the kernel reads. */
+static void guard(Task *t, const Kernel *k, Space space, size_t field, LLVMBasicBlockRef *skip) {
+    Emit *e = t->e;
+    if (!t->guard_loss || !stmt_reads(k->body, space)) return;
+    if (!*skip) *skip = emit_block(e, "skip");
+    LLVMBasicBlockRef given = emit_block(e, "given");
+    LLVMValueRef array = emit_field(e, t->ctx, e->ptr, field, "");
+    LLVMBuildCondBr(e->b, LLVMBuildIsNull(e->b, array, ""), *skip, given);
+    LLVMPositionBuilderAtEnd(e->b, given);
+}
+
+static void call_kernel(Task *t, const Kernel *k, LLVMValueRef lo, LLVMValueRef hi, LLVMValueRef number) {
+    LLVMBasicBlockRef skip = NULL;
+    guard(t, k, SPACE_LABELS, offsetof(nrt_ctx, labels), &skip);
+    guard(t, k, SPACE_TARGET, offsetof(nrt_ctx, target), &skip);
+    call_counted(t, k, lo, hi, number);
+    if (!skip) return;
+    LLVMBuildBr(t->e->b, skip);
+    LLVMPositionBuilderAtEnd(t->e->b, skip);
+}
+
+/* ---- one task ---- */
+
+static void blocks_task(Task *t, const Segment *s) {
+    Emit *e = t->e;
+    LLVMValueRef chunk = emit_i64(e, e->p->chunk);
+    LLVMValueRef lo = LLVMBuildNSWMul(e->b, t->task, chunk, "lo");
+    LLVMValueRef blocks = emit_field(e, t->ctx, e->i64, offsetof(nrt_ctx, blocks), "blocks");
+    LLVMValueRef hi = emit_min(e, LLVMBuildNSWAdd(e->b, lo, chunk, ""), blocks);
+    for (int i = 0; i < s->parts.n; i++) call_kernel(t, s->parts.at[i].kernel, lo, hi, t->task);
+}
+
+static void items_task(Task *t, const Segment *s) {
+    Emit *e = t->e;
+    LLVMBasicBlockRef done = emit_block(e, "done");
+    int64_t first = 0;
+    for (int i = 0; i < s->parts.n; i++) {
+        const SegmentPart *part = &s->parts.at[i];
+        int64_t next = first + ceil_div(part->items, part->per_task);
+        LLVMBasicBlockRef mine = emit_block(e, part->kernel->name), other = emit_block(e, "");
+        LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, t->task, emit_i64(e, next), ""), mine, other);
+        LLVMPositionBuilderAtEnd(e->b, mine);
+        LLVMValueRef number = LLVMBuildNSWSub(e->b, t->task, emit_i64(e, first), "");
+        LLVMValueRef lo = LLVMBuildNSWMul(e->b, number, emit_i64(e, part->per_task), "lo");
+        LLVMValueRef hi = emit_min(e, LLVMBuildNSWAdd(e->b, lo, emit_i64(e, part->per_task), ""), emit_i64(e, part->items));
+        call_kernel(t, part->kernel, lo, hi, number);
+        LLVMBuildBr(e->b, done);
+        LLVMPositionBuilderAtEnd(e->b, other);
+        first = next;
+    }
+    LLVMBuildBr(e->b, done);
+    LLVMPositionBuilderAtEnd(e->b, done);
+}
+
+static LLVMValueRef segment(Emit *e, const Segment *s, bool guard_loss) {
+    LLVMSetCurrentDebugLocation2(e->b, NULL);
+    LLVMValueRef fn = emit_function(e, arena_printf(e->a, "%s.%s", e->p->model->name, s->name), e->task_type, LLVMInternalLinkage);
+    Task t = { e, LLVMGetParam(fn, 0), LLVMGetParam(fn, 1), LLVMGetParam(fn, 2), NULL, guard_loss };
+    LLVMSetValueName2(t.ctx, "ctx", 3);
+    LLVMSetValueName2(t.task, "task", 4);
+    LLVMSetValueName2(t.worker, "worker", 6);
+    t.ticks = emit_field(e, t.ctx, e->ptr, offsetof(nrt_ctx, ticks), "ticks");
+    if (s->kind == SEGMENT_BLOCKS) blocks_task(&t, s);
+    else items_task(&t, s);
+    LLVMBuildRetVoid(e->b);
+    return fn;
+}
+
+/* ---- entries ---- */
+
+static LLVMValueRef task_count(Emit *e, const Segment *s, LLVMValueRef ctx) {
+    if (s->kind == SEGMENT_BLOCKS) {
+        LLVMValueRef blocks = emit_field(e, ctx, e->i64, offsetof(nrt_ctx, blocks), "blocks");
+        LLVMValueRef more = LLVMBuildNSWAdd(e->b, blocks, emit_i64(e, e->p->chunk - 1), "");
+        return e->p->chunk == 1 ? blocks : LLVMBuildSDiv(e->b, more, emit_i64(e, e->p->chunk), "");
+    }
+    int64_t tasks = 0;
+    for (int i = 0; i < s->parts.n; i++) tasks += ceil_div(s->parts.at[i].items, s->parts.at[i].per_task);
+    return emit_i64(e, tasks);
+}
+
+static void call_direct(Emit *e, LLVMValueRef fn, LLVMValueRef ctx) {
+    LLVMValueRef args[] = { ctx, emit_i64(e, 0), emit_i64(e, 0) };
+    LLVMBuildCall2(e->b, e->task_type, fn, args, 3, "");
+}
+
+static void call_parallel(Emit *e, LLVMValueRef fn, LLVMValueRef ctx, LLVMValueRef tasks) {
+    LLVMValueRef args[] = { fn, ctx, tasks };
+    LLVMBuildCall2(e->b, LLVMGlobalGetValueType(e->parallel_for), e->parallel_for, args, 3, "");
+}
+
+/* One task needs no threads. */
+static void run_segment(Emit *e, LLVMValueRef fn, LLVMValueRef ctx, LLVMValueRef tasks) {
+    if (LLVMIsConstant(tasks)) {
+        if (LLVMConstIntGetSExtValue(tasks) == 1) call_direct(e, fn, ctx);
+        else call_parallel(e, fn, ctx, tasks);
+        return;
+    }
+    LLVMBasicBlockRef direct = emit_block(e, "direct"), parallel = emit_block(e, "parallel"), after = emit_block(e, "");
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, tasks, emit_i64(e, 1), ""), direct, parallel);
+    LLVMPositionBuilderAtEnd(e->b, direct);
+    call_direct(e, fn, ctx);
+    LLVMBuildBr(e->b, after);
+    LLVMPositionBuilderAtEnd(e->b, parallel);
+    call_parallel(e, fn, ctx, tasks);
+    LLVMBuildBr(e->b, after);
+    LLVMPositionBuilderAtEnd(e->b, after);
+}
+
+LLVMValueRef emit_entry(Emit *e, const Entry *entry, bool guard_loss) {
+    LLVMTypeRef type = LLVMFunctionType(e->none, &e->ptr, 1, false);
+    LLVMValueRef *segments = ARENA_ARRAY(e->a, LLVMValueRef, i64_max(entry->segments.n, 1));
+    for (int i = 0; i < entry->segments.n; i++) segments[i] = segment(e, entry->segments.at[i], guard_loss);
+    LLVMSetCurrentDebugLocation2(e->b, NULL);
+    LLVMValueRef fn = emit_function(e, arena_printf(e->a, "%s.%s", e->p->model->name, entry->name), type, LLVMInternalLinkage);
+    LLVMValueRef ctx = LLVMGetParam(fn, 0);
+    LLVMSetValueName2(ctx, "ctx", 3);
+    for (int i = 0; i < entry->segments.n; i++) run_segment(e, segments[i], ctx, task_count(e, entry->segments.at[i], ctx));
+    LLVMBuildRetVoid(e->b);
+    return fn;
+}

@@ -1,0 +1,251 @@
+/* layout.c: buffers get halos, strides and addresses.
+ *
+ * A halo is as wide as the widest index that any nest forms: the range of every affine index over its axes. Lifetimes are
+ * counted in levels for the arena (all kernels of a segment run at once, on different chunks) and in groups for scratch memory
+ * (kernels follow one another on one chunk). Buffers whose lifetimes are apart share memory: the largest first, each at
+ * the lowest place that is free.
+ */
+#include "lower_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 64 };
+
+static int elem_bytes(Elem e) { return e == ELEM_U8 ? 1 : 4; }
+
+static Buffer *new_buffer(Build *b, const char *name, Elem elem, Space space) {
+    Buffer *x = ARENA_NEW(b->a, Buffer);
+    x->name = arena_name(b->a, name);
+    x->elem = elem;
+    x->space = space;
+    VEC_PUSH(b->a, &b->program->buffers, x);
+    return x;
+}
+
+static void add_dim(Buffer *b, int64_t d) {
+    ENSURE(b->rank < BUFFER_RANK);
+    b->dim[b->rank++] = d;
+}
+
+Buffer *layout_buffer(Build *b, const char *name, Type type, Space space, int lanes) {
+    Buffer *x = new_buffer(b, name, type.elem, space);
+    if (type.batched) add_dim(x, space == SPACE_SCRATCH ? 1 : -1);
+    for (int i = 0; i < type.rank; i++) add_dim(x, type.dim[i]);
+    if (type.batched) add_dim(x, lanes);
+    VEC_PUSH(b->a, &b->mine, x);
+    return x;
+}
+
+Buffer *layout_view(Build *b, Buffer *base, Type type, int lanes) {
+    int rank = type.rank + (type.batched ? 2 : 0);
+    for (int i = 0; i < b->views.n; i++)
+        if (b->views.at[i].base == base && b->views.at[i].view->rank == rank) return b->views.at[i].view;
+    Buffer *v = new_buffer(b, arena_printf(b->a, "%s.%dd", base->name, type.rank), base->elem, base->space);
+    if (type.batched) add_dim(v, base->dim[0]);
+    for (int i = 0; i < type.rank; i++) add_dim(v, type.dim[i]);
+    if (type.batched) add_dim(v, lanes);
+    VEC_PUSH(b->a, &b->views, ((View){v, base}));
+    return v;
+}
+
+/* ---- uses and halos ---- */
+
+typedef struct Range { int64_t lo, hi; } Range;
+
+static Range affine_range(const Lower *lw, const Nest *n, Affine x);
+
+/* The range of x with v replaced by each bound of its axis; clamped axes take the tightest that is known. */
+static Range axis_term(const Lower *lw, const Nest *n, const Axis *axis, int64_t k, Affine rest) {
+    Range r = affine_range(lw, n, rest), out = {r.lo + (k < 0 ? k * (axis->extent - 1) : 0), r.hi + (k > 0 ? k * (axis->extent - 1) : 0)};
+    for (int i = 0; k > 0 && i < axis->nlo; i++) {
+        Range c = affine_range(lw, n, affine_add(lw->a, rest, affine_scale(lw->a, axis->lo[i], k)));
+        out.lo = i64_max(out.lo, c.lo);
+    }
+    for (int i = 0; k > 0 && i < axis->nhi; i++) {
+        Range c = affine_range(lw, n, affine_add(lw->a, rest, affine_scale(lw->a, affine_offset(axis->hi[i], -1), k)));
+        out.hi = i64_min(out.hi, c.hi);
+    }
+    return out;
+}
+
+static Range affine_range(const Lower *lw, const Nest *n, Affine x) {
+    for (int i = n->naxes - 1; i >= 0; i--) { /* inner axes first: their bounds may name outer ones */
+        const Axis *axis = &n->axis[i];
+        int64_t k = affine_coef(x, axis->var);
+        if (k && axis->extent >= 0) return axis_term(lw, n, axis, k, affine_subst(lw->a, x, axis->var, affine_const(0)));
+    }
+    int64_t k = lw->row ? affine_coef(x, lw->row) : 0;
+    int64_t rows = k ? lw->group->stage[1].root->type.dim[1] - 1 : 0;
+    return (Range){x.c + i64_min(0, k * rows), x.c + i64_max(0, k * rows)};
+}
+
+typedef struct NoteCtx { Lower *lw; const Nest *nest; } NoteCtx;
+
+static Buffer *base_of(const Build *b, const Buffer *x) {
+    for (int i = 0; i < b->views.n; i++)
+        if (b->views.at[i].view == x) return b->views.at[i].base;
+    return (Buffer *)x;
+}
+
+static void note_access(void *ctx, const Buffer *const_buffer, const Affine *at) {
+    NoteCtx *c = ctx;
+    Buffer *b = (Buffer *)const_buffer; /* under construction: its halo is what is being found */
+    if (b->space != SPACE_ARENA && b->space != SPACE_SCRATCH && b->space != SPACE_STATE) return;
+    VEC_PUSH(c->lw->a, &c->lw->b->uses, ((Use){b, c->lw->group, false}));
+    if (b->rank != 5) return;
+    for (int d = 2; d < 4; d++) {
+        Range r = affine_range(c->lw, c->nest, at[d]);
+        b->low[d] = i64_max(b->low[d], -r.lo);
+        b->high[d] = i64_max(b->high[d], r.hi - b->dim[d] + 1);
+    }
+}
+
+void layout_note_nest(Lower *lw, const Nest *n) {
+    NoteCtx c = {lw, n};
+    nest_accesses(n, note_access, &c);
+}
+
+/* ---- addresses ---- */
+
+static void set_strides(Buffer *b, int64_t leading) {
+    int64_t stride = 1;
+    b->base = 0;
+    for (int i = b->rank - 1; i >= 0; i--) {
+        b->stride[i] = stride;
+        b->base += b->low[i] * stride;
+        int64_t extent = (b->dim[i] < 0 ? leading : b->dim[i]) + b->low[i] + b->high[i];
+        ENSURE(checked_mul(stride, extent, &stride));
+    }
+    b->bytes = stride * elem_bytes(b->elem);
+}
+
+typedef struct Life { Buffer *buffer; int first, last; int64_t at; } Life;
+
+static int later(const Plan *p, const Group *g, Space space) { return space == SPACE_ARENA ? g->level : g->level * p->groups.n + g->index; }
+
+/* The spans in which the plan's buffers of a space are alive. */
+static int find_lives(const Build *b, const Plan *p, Space space, Life *lives) {
+    int n = 0;
+    for (int i = 0; i < b->mine.n; i++) {
+        Life l = {b->mine.at[i], -1, -1, 0};
+        if (l.buffer->space != space) continue;
+        for (int j = 0; j < b->uses.n; j++) {
+            if (base_of(b, b->uses.at[j].buffer) != l.buffer) continue;
+            int t = later(p, b->uses.at[j].group, space);
+            if (l.first < 0 || t < l.first) l.first = t;
+            if (t > l.last) l.last = t;
+        }
+        lives[n++] = l;
+    }
+    return n;
+}
+
+static int by_size(const void *x, const void *y) {
+    const Life *a = x, *b = y;
+    if (a->buffer->bytes != b->buffer->bytes) return a->buffer->bytes < b->buffer->bytes ? 1 : -1;
+    return strcmp(a->buffer->name, b->buffer->name);
+}
+
+/* The lowest place where none of the n buffers placed before is in the way. */
+static int64_t lowest_place(const Life *placed, int n, const Life *l) {
+    int64_t at = 0;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (int i = 0; i < n; i++) {
+            const Life *o = &placed[i];
+            if (o->last < l->first || l->last < o->first) continue;
+            if (at + l->buffer->bytes <= o->at || o->at + o->buffer->bytes <= at) continue;
+            at = round_up(o->at + o->buffer->bytes, ALIGN);
+            moved = true;
+        }
+    }
+    return at;
+}
+
+/* Returns the bytes that the space needs. */
+static int64_t place_buffers(const Build *b, const Plan *p, Space space) {
+    Life *lives = ARENA_ARRAY(b->a, Life, b->mine.n + 1);
+    int n = find_lives(b, p, space, lives);
+    int64_t end = 0;
+    qsort(lives, (size_t)n, sizeof *lives, by_size);
+    for (int i = 0; i < n; i++) {
+        lives[i].at = lives[i].buffer->offset = lowest_place(lives, i, &lives[i]);
+        end = i64_max(end, lives[i].at + lives[i].buffer->bytes);
+    }
+    return round_up(end, ALIGN);
+}
+
+/* ---- halos are cleared by who writes the buffer ---- */
+
+typedef struct Frame { int64_t lo[2], hi[2]; } Frame; /* rows and columns */
+
+static Stmt *clear_frame(Build *b, const Clear *c, const Frame *f) {
+    const Buffer *x = c->buffer;
+    Affine at[5] = {c->block};
+    if (x->space == SPACE_SCRATCH) at[0] = affine_add(b->a, c->block, affine_scale(b->a, affine_var(b->a, c->kernel->lo), -1));
+    Stmt *outer = NULL, *inner = NULL;
+    for (int d = 0; d < 3; d++) {
+        Var *v = ARENA_NEW(b->a, Var);
+        v->name = arena_name(b->a, arena_printf(b->a, "z%d", c->kernel->serial++));
+        Stmt *loop = stmt_for(b->a, v, LOOP_SERIAL, affine_const(d ? f->lo[d - 1] : 0), affine_const(d ? f->hi[d - 1] : x->dim[1]), 1);
+        at[1 + d] = affine_var(b->a, v);
+        if (inner) stmt_add(b->a, inner, loop);
+        else outer = loop;
+        inner = loop;
+    }
+    at[4] = affine_var(b->a, c->lane);
+    const Expr *zero = x->elem == ELEM_F32 ? expr_real(b->a, 0) : expr_int(b->a, 0);
+    stmt_add(b->a, inner, stmt_store(b->a, x, arena_copy(b->a, at, sizeof at), zero, c->span));
+    return outer;
+}
+
+static void clear_halo(Build *b, const Clear *c) {
+    const Buffer *x = c->buffer;
+    if (x->rank != 5) return;
+    int64_t top = x->low[2], bottom = x->high[2], left = x->low[3], right = x->high[3], h = x->dim[2], w = x->dim[3];
+    Frame frames[4] = {{{-top, -left}, {0, w + right}}, {{h, -left}, {h + bottom, w + right}}, {{0, -left}, {h, 0}}, {{0, w}, {h, w + right}}};
+    for (int i = 0; i < 4; i++) {
+        const Frame *f = &frames[i];
+        if (f->lo[0] >= f->hi[0] || f->lo[1] >= f->hi[1]) continue;
+        Stmt *loop = clear_frame(b, c, f);
+        stmt_add(b->a, c->into, loop);
+        memmove(&c->into->body.at[1], &c->into->body.at[0], sizeof c->into->body.at[0] * (size_t)(c->into->body.n - 1));
+        c->into->body.at[0] = loop;
+    }
+}
+
+/* ---- bytes moved ---- */
+
+/* What each kernel must read or write at least once, for one image. */
+static void count_bytes(Build *b, const Plan *p) {
+    for (int i = 0; i < p->groups.n; i++) {
+        Group *g = p->groups.at[i];
+        int64_t sum = 0;
+        for (int j = 0; j < b->uses.n; j++) {
+            Buffer *x = base_of(b, b->uses.at[j].buffer);
+            bool seen = b->uses.at[j].group != g;
+            for (int k = 0; k < j && !seen; k++) seen = b->uses.at[k].group == g && base_of(b, b->uses.at[k].buffer) == x;
+            if (!seen) sum += x->space == SPACE_SCRATCH ? x->bytes / b->program->lanes : x->bytes / p->graph->model->train.batch;
+        }
+        g->kernel->bytes = sum;
+    }
+}
+
+void layout_finish(Build *b, const Plan *p) {
+    Program *prog = b->program;
+    int64_t blocks = p->chunks;
+    for (int i = 0; i < b->mine.n; i++) set_strides(b->mine.at[i], blocks);
+    prog->arena_bytes = i64_max(prog->arena_bytes, place_buffers(b, p, SPACE_ARENA));
+    prog->scratch_bytes = i64_max(prog->scratch_bytes, place_buffers(b, p, SPACE_SCRATCH));
+    for (int i = 0; i < b->views.n; i++) {
+        View *v = &b->views.at[i];
+        for (int d = 0; d < v->base->rank; d++) ENSURE(!v->base->low[d] && !v->base->high[d]);
+        set_strides(v->view, v->base->space == SPACE_STATE ? 0 : blocks);
+        ENSURE(v->view->bytes == v->base->bytes);
+        v->view->offset = v->base->offset;
+    }
+    for (int i = 0; i < b->clears.n; i++) clear_halo(b, &b->clears.at[i]);
+    count_bytes(b, p);
+    b->mine.n = b->uses.n = b->clears.n = 0;
+}

@@ -1,0 +1,157 @@
+/* link.c: runs the linker. The object goes to a private folder that is removed whatever happens; the executable is made
+ * beside its target and renamed. The command is an argument vector for posix_spawnp, and never sees a shell. What the
+ * linker writes on stderr passes through to the user.
+ *
+ * The runtime is looked for as netc was installed: BUILD/netc with BUILD/runtime/libnrt.a, or bin/netc with
+ * lib/netc/libnrt.a.
+ */
+#include "link.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ARGS_MAX = 24 };
+extern char **environ;
+
+static int fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int fail(int code, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    fputs("netc: error: ", stderr);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+    va_end(ap);
+    return code;
+}
+
+/* ---- the runtime library ---- */
+
+static const char *own_folder(Arena *a) {
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+    if (n <= 0 || n >= (ssize_t)sizeof path) return NULL;
+    while (n > 0 && path[n - 1] != '/') n--;
+    return arena_str(a, path, (size_t)n);
+}
+
+static const char *find_runtime(Arena *a, const LinkOptions *o) {
+    const char *given = o->runtime ? o->runtime : getenv("NETC_RUNTIME");
+    if (given && *given) {
+        if (access(given, R_OK) == 0) return given;
+        fail(0, "cannot read the runtime library '%s': %s", given, strerror(errno));
+        return NULL;
+    }
+    static const char *const places[] = { "runtime/libnrt.a", "../lib/netc/libnrt.a", "../runtime/libnrt.a" };
+    const char *folder = own_folder(a);
+    for (size_t i = 0; folder && i < sizeof places / sizeof *places; i++) {
+        const char *path = arena_printf(a, "%s%s", folder, places[i]);
+        if (access(path, R_OK) == 0) return path;
+    }
+    fail(0, "the runtime library libnrt.a is not beside netc (%s); NETC_RUNTIME gives its path", folder ? folder : "?");
+    return NULL;
+}
+
+static const char *find_linker(const LinkOptions *o) {
+    const char *given = o->linker ? o->linker : getenv("NETC_CC");
+    return given && *given ? given : "cc";
+}
+
+/* ---- the command ---- */
+
+/* A word as a shell would read it back, for people to copy. */
+static void print_word(const char *s) {
+    bool plain = *s && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-=,:@%") == strlen(s);
+    if (plain) {
+        fprintf(stderr, " %s", s);
+        return;
+    }
+    fputs(" '", stderr);
+    for (; *s; s++) fputs(*s == '\'' ? "'\\''" : (char[]){ *s, '\0' }, stderr);
+    fputc('\'', stderr);
+}
+
+static void print_command(const char *const *args) {
+    for (int i = 0; args[i]; i++) print_word(args[i]);
+    fputc('\n', stderr);
+}
+
+static void build_command(const char **args, const char *linker, const char *object, const char *runtime, const char *output, bool strip) {
+    int n = 0;
+    args[n++] = linker;
+    args[n++] = "-o";
+    args[n++] = output;
+    args[n++] = object;
+    args[n++] = runtime;
+    args[n++] = "-Wl,--gc-sections";
+#ifdef NETC_LINK_FLAGS
+    args[n++] = NETC_LINK_FLAGS; /* a runtime with sanitizers wants them in the link too */
+#endif
+    if (strip) args[n++] = "-s";
+    args[n++] = "-lz";
+    args[n++] = "-lpthread";
+    args[n++] = "-lm";
+    args[n] = NULL;
+}
+
+static int run_command(const char *const *args) {
+    pid_t child;
+    int status, error = posix_spawnp(&child, args[0], NULL, NULL, (char *const *)(uintptr_t)args, environ);
+    if (error) return fail(EXIT_ENV, "cannot run the linker '%s': %s; NETC_CC names another", args[0], strerror(error));
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR) return fail(EXIT_ENV, "the linker '%s' was lost: %s", args[0], strerror(errno));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return EXIT_OK;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return fail(EXIT_ENV, "cannot run the linker '%s'; NETC_CC names another", args[0]);
+    if (WIFEXITED(status)) return fail(EXIT_ENV, "the linker '%s' failed with exit code %d", args[0], WEXITSTATUS(status));
+    return fail(EXIT_ENV, "the linker '%s' was killed by signal %d", args[0], WTERMSIG(status));
+}
+
+/* ---- files ---- */
+
+static const char *temp_folder(Arena *a) {
+    const char *base = getenv("TMPDIR");
+    char *path = arena_printf(a, "%s/netc-XXXXXX", base && *base ? base : "/tmp");
+    if (mkdtemp(path)) return path;
+    fail(0, "cannot make a temporary folder '%s': %s", path, strerror(errno));
+    return NULL;
+}
+
+static int run_and_rename(const char *const *args, const char *temp, const char *output) {
+    int code = run_command(args);
+    if (code == EXIT_OK && rename(temp, output) != 0) code = fail(EXIT_IO, "cannot write '%s': %s", output, strerror(errno));
+    if (code != EXIT_OK) unlink(temp);
+    return code;
+}
+
+static int link_in_folder(Arena *a, const char *folder, const void *object, size_t n, const char *output, const LinkOptions *o) {
+    const char *args[ARGS_MAX], *runtime = find_runtime(a, o);
+    const char *path = arena_printf(a, "%s/model.o", folder), *temp = arena_printf(a, "%s.%ld.tmp", output, (long)getpid());
+    if (!runtime) return EXIT_ENV;
+    build_command(args, find_linker(o), path, runtime, temp, o->strip);
+    if (o->verbose || o->dry_run) print_command(args);
+    if (o->dry_run) return EXIT_OK;
+    int error = file_write(path, object, n, 0600);
+    if (error) return fail(EXIT_IO, "cannot write '%s': %s", path, strerror(error));
+    struct stat st;
+    int code;
+    if (stat(output, &st) == 0 && S_ISDIR(st.st_mode)) code = fail(EXIT_IO, "cannot write '%s': %s", output, strerror(EISDIR));
+    else code = run_and_rename(args, temp, output);
+    unlink(path);
+    return code;
+}
+
+int link_executable(Arena *a, const void *object, size_t n, const char *output, const LinkOptions *options) {
+    const char *slash = strrchr(output, '/');
+    const char *beside = slash ? arena_str(a, output, (size_t)(slash - output) + 1) : ".";
+    if (!options->dry_run && access(beside, W_OK) != 0) return fail(EXIT_IO, "cannot write '%s': %s", output, strerror(errno));
+    const char *folder = temp_folder(a);
+    if (!folder) return EXIT_IO;
+    int code = link_in_folder(a, folder, object, n, output, options);
+    rmdir(folder);
+    return code;
+}

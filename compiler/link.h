@@ -1,0 +1,19 @@
+/* link.h: from an object to an executable trainer, by the system's compiler driver and netc's runtime library. */
+#ifndef NETC_LINK_H
+#define NETC_LINK_H
+
+#include "base.h"
+
+typedef struct LinkOptions {
+    const char *linker;  /* --linker; null: $NETC_CC, else "cc" */
+    const char *runtime; /* path of libnrt.a; null: $NETC_RUNTIME, else found beside netc */
+    bool strip;          /* leave symbols and line tables out */
+    bool verbose;        /* print the command on stderr */
+    bool dry_run;        /* only print it */
+} LinkOptions;
+
+/* Links object (n bytes) with the runtime into the executable `output`, which appears whole or not at all. Returns EXIT_OK,
+ * EXIT_ENV (no linker, no runtime, linker failed) or EXIT_IO (cannot write); then a message was printed on stderr. */
+int link_executable(Arena *a, const void *object, size_t n, const char *output, const LinkOptions *options);
+
+#endif

@@ -1,0 +1,368 @@
+/* lower.c: a group of operators becomes one kernel; see lower.h. The fused chain is plain substitution: every pointwise
+ * operator's rule makes its expression from those before it. A value that is used twice, or stored, gets a local of its
+ * own, and all stores come last, so that an update in place is never seen by what is computed beside it. */
+#include "lower_internal.h"
+
+#include <string.h>
+
+#define OP(name, ...) [OP_##name] = &name##_lower,
+const LowerRule *const lower_table[OP_COUNT] = {
+#include "ops.def"
+};
+
+/* ---- what rules ask for ---- */
+
+Arena *lower_arena(const Lower *lw) { return lw->a; }
+bool lower_uses_rows(const Lower *lw) { return lw->rows; }
+
+Affine lower_affine(Lower *lw, const Var *v, int64_t k, int64_t c) { return affine_offset(affine_scale(lw->a, affine_var(lw->a, v), k), c); }
+
+const Affine *lower_at(Lower *lw, int n, ...) {
+    Affine *at = ARENA_ARRAY(lw->a, Affine, n ? n : 1);
+    va_list ap;
+    va_start(ap, n);
+    for (int i = 0; i < n; i++) at[i] = va_arg(ap, Affine);
+    va_end(ap);
+    return at;
+}
+
+Nest *lower_nest(Lower *lw, const Node *n) {
+    lw->lane_axis = NULL;
+    return nest_new(lw->a, n->span);
+}
+
+void lower_lane_axis(Lower *lw, const Nest *nest, const Var *v) {
+    (void)nest;
+    lw->lane_axis = v;
+}
+
+void lower_batch_axis(Lower *lw, Nest *nest) {
+    bool partial = lw->group->sum == SUM_PARTIAL;
+    Affine lo = partial ? affine_var(lw->a, lw->kernel->lo) : affine_const(0);
+    Affine hi = affine_var(lw->a, partial ? lw->kernel->hi : lw->kernel->blocks);
+    lw->block = affine_var(lw->a, nest_range(lw->a, nest, "b", lo, hi, true));
+}
+
+void lower_image_axis(Lower *lw, Nest *nest) {
+    lw->block = affine_var(lw->a, nest_range(lw->a, nest, "b", affine_const(0), affine_var(lw->a, lw->kernel->blocks), true));
+    lw->image = affine_var(lw->a, nest_axis(lw->a, nest, "n", lw->lanes, true));
+}
+
+/* Number of the image in the batch. */
+static Affine image_number(Lower *lw) { return affine_add(lw->a, affine_scale(lw->a, lw->block, lw->lanes), lw->image); }
+
+const Expr *lower_image(Lower *lw) { return expr_index(lw->a, image_number(lw)); }
+const Expr *lower_image_count(Lower *lw) { return expr_index(lw->a, affine_var(lw->a, lw->kernel->n)); }
+
+const Buffer *lower_lane_local(Lower *lw, const char *name) {
+    Buffer *b = ARENA_NEW(lw->a, Buffer);
+    *b = (Buffer){.name = arena_name(lw->a, arena_printf(lw->a, "%s%d", name, lw->kernel->serial++)), .elem = ELEM_F32, .space = SPACE_LOCAL, .rank = 1, .dim = {lw->lanes}, .stride = {1}, .bytes = 4 * lw->lanes};
+    VEC_PUSH(lw->a, &lw->kernel->locals, b);
+    return b;
+}
+
+const Expr *lower_load_lane(Lower *lw, const Buffer *b) { return expr_load(lw->a, b, lower_at(lw, 1, affine_var(lw->a, lw->lane))); }
+
+static Affine flat_index(Arena *a, Type t, const Affine *at) {
+    Affine x = affine_const(0);
+    for (int i = 0; i < t.rank; i++) x = affine_add(a, affine_scale(a, x, t.dim[i]), at[i]);
+    return x;
+}
+
+const Expr *lower_load_canonical(Lower *lw, Space space, Type type, const Affine *at) {
+    const Buffer *b = lw->b->canonical[space];
+    if (space == SPACE_LABELS) return expr_load(lw->a, b, lower_at(lw, 1, image_number(lw)));
+    return expr_load(lw->a, b, lower_at(lw, 2, image_number(lw), flat_index(lw->a, type, at)));
+}
+
+const Expr *lower_load_row(Lower *lw, const Node *value, Affine e) {
+    const Buffer *b = plan_value(lw->plan, value)->rows;
+    ENSURE(b);
+    return expr_load(lw->a, b, lower_at(lw, 3, lw->block, lw->image, e));
+}
+
+/* ---- places in buffers ---- */
+
+/* The value of stage 0 that only the pool behind it reads is kept for the rows at hand only. */
+static bool is_row_local(const Lower *lw, const Value *v) {
+    return v->group == lw->group && v->stage == 0 && lw->group->nstages == 2 && v->buffer->space == SPACE_SCRATCH && v->buffer->dim[2] != v->node->type.dim[1];
+}
+
+/* Index of element `at` of a batched value in its buffer. */
+static const Affine *batched_place(Lower *lw, const Value *v, Type type, const Affine *at, const Buffer *b) {
+    Affine *place = ARENA_ARRAY(lw->a, Affine, b->rank);
+    place[0] = b->space == SPACE_SCRATCH ? affine_add(lw->a, lw->block, affine_scale(lw->a, affine_var(lw->a, lw->kernel->lo), -1)) : lw->block;
+    for (int i = 0; i < type.rank; i++) place[1 + i] = at[i];
+    if (is_row_local(lw, v)) place[2] = affine_add(lw->a, place[2], lower_affine(lw, lw->row, -lw->row_height, 0));
+    place[1 + type.rank] = lw->image;
+    return place;
+}
+
+static const Buffer *buffer_as(Lower *lw, Buffer *b, Type type) {
+    int extra = type.batched ? 2 : 0;
+    if (b->rank == type.rank + extra) return b;
+    return layout_view(lw->b, b, type, lw->lanes);
+}
+
+static Type flat_type(const Lower *lw, Type t) { return lw->flat && !t.batched ? type_param(1, type_count(t), 0, 0, 0) : t; }
+
+const Expr *lower_load(Lower *lw, const Node *value, const Affine *at) {
+    const LowerRule *rule = lower_table[value->op];
+    if (rule->source) return rule->source(lw, value, at);
+    Type type = flat_type(lw, value->type);
+    const Value *v = plan_value(lw->plan, value);
+    Buffer *from = value->op == OP_param ? lw->b->param[value->id] : v->buffer;
+    ENSURE(from);
+    const Buffer *b = buffer_as(lw, from, type);
+    return expr_load(lw->a, b, type.batched ? batched_place(lw, v, type, at, b) : arena_copy(lw->a, at, sizeof *at * (size_t)type.rank));
+}
+
+const Node *lower_twin(const Lower *lw, const Node *n, OpKind op) {
+    const Stage *s = &lw->group->stage[lw->stage];
+    if (s->root->op == op && s->root->arg[0] == n->arg[0]) return s->root;
+    for (int i = 0; i < s->fused.n; i++) {
+        const Node *f = s->fused.at[i];
+        if (f->op == op && f->arg[0] == n->arg[0] && !memcmp(&f->attr, &n->attr, sizeof n->attr)) return f;
+    }
+    return NULL;
+}
+
+/* ---- the fused chain ---- */
+
+enum { CHAIN_MAX = 64 };
+typedef struct Chain {
+    Lower *lw;
+    Nest *nest;
+    const Affine *at;
+    int n;
+    const Node *node[CHAIN_MAX];
+    const Expr *value[CHAIN_MAX];
+    VEC(Assign) stores;
+} Chain;
+
+static const Expr *chain_find(const Chain *c, const Node *n) {
+    for (int i = 0; i < c->n; i++)
+        if (c->node[i] == n) return c->value[i];
+    return NULL;
+}
+
+static int chain_uses(const Chain *c, const Node *n) {
+    const Stage *s = &c->lw->group->stage[c->lw->stage];
+    int uses = 0;
+    for (int i = 0; i < s->fused.n; i++)
+        for (int k = 0; k < s->fused.at[i]->nargs; k++) uses += s->fused.at[i]->arg[k] == n;
+    return uses;
+}
+
+static void add_store(Chain *c, const Buffer *b, const Affine *at, const Expr *value) {
+    VEC_PUSH(c->lw->a, &c->stores, ((Assign){b, at, value}));
+}
+
+static void store_canonical(Chain *c, Space space, const Node *n, const Expr *value) {
+    Lower *lw = c->lw;
+    const Affine *at = space == SPACE_LOSS ? lower_at(lw, 1, image_number(lw)) : lower_at(lw, 2, image_number(lw), flat_index(lw->a, n->type, c->at));
+    add_store(c, lw->b->canonical[space], at, value);
+}
+
+/* Everywhere that the value must be written to. */
+static void store_value(Chain *c, const Node *n, const Expr *value) {
+    Lower *lw = c->lw;
+    Value *v = &lw->plan->value[n->id];
+    Type type = flat_type(lw, n->type);
+    if (v->buffer) {
+        const Buffer *b = buffer_as(lw, v->buffer, type);
+        add_store(c, b, type.batched ? batched_place(lw, v, type, c->at, b) : c->at, value);
+    }
+    if (v->rows) add_store(c, v->rows, lower_at(lw, 3, lw->block, lw->image, flat_index(lw->a, n->type, c->at)), value);
+    for (int i = 0; i < lw->plan->graph->roots.n; i++) {
+        const Root *r = &lw->plan->graph->roots.at[i];
+        if (plan_value(lw->plan, r->node)->node != n) continue;
+        if (r->kind == ROOT_OUTPUT) store_canonical(c, SPACE_OUT, n, value);
+        if (r->kind == ROOT_LOSS) store_canonical(c, SPACE_LOSS, n, value);
+        if (r->kind == ROOT_UPDATE && lw->plan->train) add_store(c, buffer_as(lw, lw->b->param[r->target->id], flat_type(lw, r->target->type)), c->at, value);
+    }
+}
+
+static void chain_add(Chain *c, const Node *n, const Expr *value) {
+    ENSURE(c->n < CHAIN_MAX);
+    int stores = c->stores.n;
+    c->node[c->n] = n;
+    c->value[c->n++] = value;
+    store_value(c, n, value);
+    if (chain_uses(c, n) + (c->stores.n - stores) < 2 && c->stores.n == stores) return; /* used once: part of its user's expression */
+    const Expr *named = nest_let(c->lw->a, c->nest, value);
+    c->value[c->n - 1] = named;
+    for (int i = stores; i < c->stores.n; i++) c->stores.at[i].value = named;
+}
+
+/* The element of a pointwise operator's argument at the point. */
+static const Expr *point_arg(Chain *c, const Node *n, const Node *arg) {
+    const Expr *e = chain_find(c, arg);
+    if (e) return e;
+    if (arg->type.batched != n->type.batched && arg->type.rank == 1) return lower_load(c->lw, arg, lower_at(c->lw, 1, c->at[0]));
+    return lower_load(c->lw, arg, arg->type.rank ? c->at : NULL);
+}
+
+static const Expr *point_value(Chain *c, const Node *n) {
+    const Expr *args[8] = {0};
+    ENSURE(n->nargs <= 8);
+    for (int k = 0; k < n->nargs; k++) args[k] = point_arg(c, n, n->arg[k]);
+    return lower_table[n->op]->pointwise(c->lw, n, args, c->at);
+}
+
+static void chain_run(Chain *c) {
+    const Stage *s = &c->lw->group->stage[c->lw->stage];
+    for (int i = 0; i < s->fused.n; i++)
+        if (!chain_find(c, s->fused.at[i])) chain_add(c, s->fused.at[i], point_value(c, s->fused.at[i]));
+    for (int i = 0; i < c->stores.n; i++) nest_assign(c->lw->a, c->nest, c->stores.at[i].buffer, c->stores.at[i].at, c->stores.at[i].value);
+}
+
+/* ---- the nest's loops ---- */
+
+static const Var *axis_behind(const Nest *n, Affine x) {
+    for (int i = 0; i < n->naxes; i++)
+        if (x.n == 1 && x.c == 0 && x.term[0].k == 1 && x.term[0].var == n->axis[i].var) return n->axis[i].var;
+    BUG("rows that are not an axis");
+}
+
+/* Two stages share the loop over the pool's rows: stage 0 makes the rows that stage 1 then eats. */
+static void share_rows(Lower *lw, Nest *nest, const Affine *at) {
+    if (lw->group->nstages != 2) return;
+    const Var *h = axis_behind(nest, at[1]);
+    if (lw->stage == 0) nest_window(lw->a, nest, h, lower_affine(lw, lw->row, lw->row_height, 0), lw->row_height);
+    else nest_fix(lw->a, nest, h, affine_var(lw->a, lw->row));
+}
+
+static int find_axis(const Nest *n, const Var *v) {
+    for (int i = 0; i < n->naxes; i++)
+        if (n->axis[i].var == v) return i;
+    return -1;
+}
+
+static void emit_loops(Lower *lw, Nest *nest) {
+    layout_note_nest(lw, nest);
+    const Machine *m = &lw->plan->options.machine;
+    int lane_axis = lw->lane_axis && lw->lanes > 1 ? find_axis(nest, lw->lane_axis) : -1, parallel = lw->group->domain == REDUCED ? 0 : -1;
+    Schedule s = schedule_plain(nest);
+    s.parallel = parallel;
+    s.lane_axis = lane_axis;
+    if (lw->plan->options.tile) s = schedule_choose(nest, m, lw->lane, lane_axis, parallel);
+    const char *why = schedule_apply(lw->a, nest, &s, lw->lanes, lw->lane, lw->kernel, lw->into);
+    if (why) BUG("%s: %s", lw->kernel->name, why);
+    lw->items = schedule_items(nest, &s, lw->lanes);
+    if (!lw->tiles || (nest->accs.n && lw->stage == 0)) lw->tiles = schedule_text(lw->a, nest, &s);
+}
+
+void lower_emit_local(Lower *lw, Nest *nest) { emit_loops(lw, nest); }
+
+/* A partial sum goes to the chunk's own place; what is fused behind the sum rides on the fold. */
+static void emit_partial(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value) {
+    const Buffer *b = lw->plan->value[n->id].partial;
+    nest_assign(lw->a, nest, b, lower_at(lw, 2, affine_var(lw->a, lw->kernel->task), flat_index(lw->a, n->type, at)), value);
+    emit_loops(lw, nest);
+}
+
+void lower_emit_twin(Lower *lw, Nest *nest, const Node *n, const Expr *value, const Node *twin, const Expr *twin_value, const Affine *at) {
+    Chain c = {.lw = lw, .nest = nest, .at = at};
+    chain_add(&c, n, value);
+    if (twin) chain_add(&c, twin, twin_value);
+    chain_run(&c);
+    share_rows(lw, nest, at);
+    emit_loops(lw, nest);
+}
+
+void lower_emit(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value) {
+    if (lw->group->sum == SUM_PARTIAL) emit_partial(lw, nest, n, at, value);
+    else lower_emit_twin(lw, nest, n, value, NULL, NULL, at);
+}
+
+/* ---- groups ---- */
+
+static Stmt *open_loop(Lower *lw, const char *name, LoopKind kind, Affine lo, Affine hi, const Var **var) {
+    Var *v = ARENA_NEW(lw->a, Var);
+    v->name = arena_name(lw->a, arena_printf(lw->a, "%s%d", name, lw->kernel->serial++));
+    Stmt *f = stmt_for(lw->a, v, kind, lo, hi, 1);
+    stmt_add(lw->a, lw->into, f);
+    lw->into = f;
+    *var = v;
+    return f;
+}
+
+static void open_lanes(Lower *lw) {
+    open_loop(lw, "l", LOOP_LANE, affine_const(0), affine_const(lw->lanes), &lw->lane);
+    lw->image = affine_var(lw->a, lw->lane);
+}
+
+/* A pointwise operator at the head of a group: a nest over its own points. */
+static void lower_points(Lower *lw, const Node *n) {
+    Nest *nest = lower_nest(lw, n);
+    Affine at[4];
+    Type type = flat_type(lw, n->type);
+    for (int i = 0; i < type.rank; i++) {
+        const Var *v = nest_axis(lw->a, nest, type.batched ? (const char *const[]){"c", "h", "w"}[i] : "p", type.dim[i], false);
+        at[i] = affine_var(lw->a, v);
+        if (!type.batched) lw->lane_axis = v;
+    }
+    Chain c = {.lw = lw, .nest = nest, .at = arena_copy(lw->a, at, sizeof at)};
+    chain_add(&c, n, point_value(&c, n));
+    chain_run(&c);
+    emit_loops(lw, nest);
+}
+
+/* The sum of the chunks' partial sums, in order. */
+static void lower_fold(Lower *lw, const Node *n) {
+    Nest *nest = lower_nest(lw, n);
+    const Var *p = nest_axis(lw->a, nest, "p", type_count(n->type), false);
+    const Var *t = nest_range(lw->a, nest, "t", affine_const(0), affine_var(lw->a, lw->kernel->chunks), true);
+    lw->lane_axis = p;
+    const Expr *acc = nest_acc(lw->a, nest, ELEM_F32, expr_real(lw->a, 0));
+    const Expr *part = expr_load(lw->a, lw->plan->value[n->id].partial, lower_at(lw, 2, affine_var(lw->a, t), affine_var(lw->a, p)));
+    nest_update(nest, acc, expr_binary(lw->a, EXPR_ADD, acc, part));
+    lower_emit(lw, nest, n, lower_at(lw, 1, affine_var(lw->a, p)), acc);
+}
+
+static void lower_stage(Lower *lw) {
+    const Node *root = lw->group->stage[lw->stage].root;
+    const LowerRule *rule = lower_table[root->op];
+    if (lw->group->sum == SUM_FOLD) lower_fold(lw, root);
+    else if (rule->kind == LOWER_NEST) rule->nest(lw, root);
+    else lower_points(lw, root);
+}
+
+/* Values that the kernel stores need their halo cleared by it. */
+static void note_clears(Lower *lw, Stmt *block_body) {
+    for (int i = 0; i < lw->plan->graph->nodes.n; i++) {
+        const Value *v = &lw->plan->value[i];
+        if (v->group != lw->group || !v->buffer || !v->node->type.batched) continue;
+        Clear c = {v->buffer, block_body, lw->kernel, lw->block, lw->lane, v->node->span};
+        VEC_PUSH(lw->a, &lw->b->clears, c);
+    }
+}
+
+static void lower_per_block(Lower *lw) {
+    const Var *nb;
+    open_loop(lw, "b", LOOP_SERIAL, affine_var(lw->a, lw->kernel->lo), affine_var(lw->a, lw->kernel->hi), &nb);
+    lw->block = affine_var(lw->a, nb);
+    open_lanes(lw);
+    note_clears(lw, lw->into);
+    if (lw->group->nstages == 2) {
+        const Node *pool = lw->group->stage[1].root;
+        lw->row_height = pool->attr.i[0];
+        open_loop(lw, "y", LOOP_SERIAL, affine_const(0), affine_const(pool->type.dim[1]), &lw->row);
+    }
+    for (lw->stage = 0; lw->stage < lw->group->nstages; lw->stage++) lower_stage(lw);
+}
+
+void lower_group(Lower *lw) {
+    Group *g = lw->group;
+    const LowerRule *rule = lower_table[g->stage[0].root->op];
+    lw->into = lw->kernel->body;
+    lw->flat = g->sum == SUM_FOLD || (g->domain == REDUCED && g->sum == SUM_NONE);
+    lw->rows = g->sum == SUM_DIRECT && rule->wants_rows && lw->lanes > 1;
+    if (g->domain == PER_BLOCK && g->sum == SUM_NONE) {
+        lower_per_block(lw);
+        return;
+    }
+    if (g->sum == SUM_PARTIAL || (g->sum == SUM_DIRECT && !lw->rows)) open_lanes(lw);
+    lower_stage(lw);
+}

@@ -1,0 +1,77 @@
+/* lower.h: graph operators as loop nests. Each operator's rule stands beside its shape and gradient in ops/.
+ *
+ * A pointwise rule gives the expression of one element from the expressions of the arguments' elements: that is what fusion
+ * chains. A nest rule builds a Nest (or several that cover disjoint points) and hands it to lower_emit, which appends the
+ * fused chain, the stores and the schedule. Neither knows about lanes, tiles, layouts or threads.
+ */
+#ifndef NETC_LOWER_H
+#define NETC_LOWER_H
+
+#include "graph.h"
+#include "nest.h"
+
+typedef struct Lower Lower; /* the kernel being lowered */
+
+typedef enum { LOWER_SOURCE, LOWER_POINTWISE, LOWER_NEST } LowerKind;
+typedef struct LowerRule {
+    LowerKind kind;
+    /* SOURCE: the element at `at`; null for sources that are buffers (param). */
+    const Expr *(*source)(Lower *lw, const Node *n, const Affine *at);
+    /* POINTWISE: the element at `at` from the arguments' elements. An argument of smaller rank stands for itself at each
+     * point: unbatched [c] at at[0] (a channel's number), batched rank 0 for the whole image. */
+    const Expr *(*pointwise)(Lower *lw, const Node *n, const Expr *const *args, const Affine *at);
+    void (*nest)(Lower *lw, const Node *n);
+    /* Does the operator read argument `arg` outside of its bounds, where zeros are expected? Null: never. */
+    bool (*halo)(const Node *n, int arg);
+    bool sums_batch;     /* the result is a sum over the images */
+    bool wants_rows;     /* direct sums put the lanes on argument 0's elements: it is needed image by image */
+    /* Multiply-adds for one image; null: none to speak of. */
+    int64_t (*macs)(const Node *n);
+} LowerRule;
+
+#define OP(name, ...) extern const LowerRule name##_lower;
+#include "ops.def"
+
+extern const LowerRule *const lower_table[OP_COUNT];
+
+Arena *lower_arena(const Lower *lw);
+/* A new nest for the operator. */
+Nest *lower_nest(Lower *lw, const Node *n);
+/* The element of a value at this index: a load, or a source's expression. */
+const Expr *lower_load(Lower *lw, const Node *value, const Affine *at);
+/* For sums over the batch. Adds the reduce axis over lane blocks (of this chunk, or of the batch); loads of batched values
+ * made after it are of that block, in each lane its image. */
+void lower_batch_axis(Lower *lw, Nest *nest);
+/* For sums over the batch with lanes elsewhere: adds reduce axes over all images one by one; loads of batched values made
+ * after it are of that image. */
+void lower_image_axis(Lower *lw, Nest *nest);
+/* Is the sum at hand to be taken with rows (see wants_rows)? */
+bool lower_uses_rows(const Lower *lw);
+/* Element `e` of image-major copy of a value, for the image of lower_image_axis. */
+const Expr *lower_load_row(Lower *lw, const Node *value, Affine e);
+/* The batch index of the lane's image, an i32, and the number of images. */
+const Expr *lower_image(Lower *lw);
+const Expr *lower_image_count(Lower *lw);
+/* A buffer of one number for each lane, of this kernel. */
+const Buffer *lower_lane_local(Lower *lw, const char *name);
+const Expr *lower_load_lane(Lower *lw, const Buffer *b);
+/* Canonical array of the context (SPACE_X, SPACE_TARGET; SPACE_LABELS takes no index) for the lane's image. */
+const Expr *lower_load_canonical(Lower *lw, Space space, Type type, const Affine *at);
+/* Finishes a nest of operator n: at every point its element `at` (of n's own type) is `value`; adds what is fused behind,
+ * all stores, and the loops. */
+void lower_emit(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value);
+/* The same for an operator and its twin that shares points (a max_pool and its index); twin may be null. */
+void lower_emit_twin(Lower *lw, Nest *nest, const Node *n, const Expr *value, const Node *twin, const Expr *twin_value, const Affine *at);
+/* Finishes a nest that only fills a local of the kernel (by nest_assign). */
+void lower_emit_local(Lower *lw, Nest *nest);
+/* Makes `v` the axis with the lanes in the nest at hand (for sums with lower_image_axis). */
+void lower_lane_axis(Lower *lw, const Nest *nest, const Var *v);
+/* The operator `op` on the same arguments and attributes as n that is fused into the stage at hand, or null. */
+const Node *lower_twin(const Lower *lw, const Node *n, OpKind op);
+
+/* n affine forms, as an index. */
+const Affine *lower_at(Lower *lw, int n, ...);
+/* v*k + c. */
+Affine lower_affine(Lower *lw, const Var *v, int64_t k, int64_t c);
+
+#endif

@@ -1,0 +1,61 @@
+/* lower_internal.h: what lower.c (a nest becomes statements), layout.c (buffers become addresses) and program.c (groups become
+ * kernels and segments) share. */
+#ifndef NETC_LOWER_INTERNAL_H
+#define NETC_LOWER_INTERNAL_H
+
+#include "plan.h"
+
+/* One buffer's part in one kernel. */
+typedef struct Use { Buffer *buffer; Group *group; bool written; } Use;
+/* `view` is another shape of the memory of `base`. */
+typedef struct View { Buffer *view, *base; } View;
+/* The kernel that fills a buffer also clears its halo, at the front of this statement. */
+typedef struct Clear { Buffer *buffer; Stmt *into; Kernel *kernel; Affine block; const Var *lane; Span span; } Clear;
+
+/* The program under construction: both plans put their kernels into it. */
+typedef struct Build {
+    Arena *a;
+    Program *program;
+    const Graph *graph;
+    Buffer **param;          /* by node id */
+    Buffer *canonical[SPACE_LOSS + 1];
+    VEC(View) views;         /* of parameters, too */
+    VEC(Use) uses;           /* of the plan at hand */
+    VEC(Clear) clears;
+    VEC(Buffer *) mine;      /* buffers of the plan at hand */
+} Build;
+
+struct Lower {
+    Build *b;
+    Arena *a;
+    Plan *plan;
+    Group *group;
+    int stage;
+    Kernel *kernel;
+    Stmt *into;              /* where nests go */
+    int lanes;
+    Affine block;            /* the lane block at hand, counted in the batch */
+    Affine image;            /* the image's place in its block: the lane variable, or a plain one */
+    const Var *lane;         /* the lane variable around, or null */
+    const Var *lane_axis;    /* the nest's axis with the lanes, or null */
+    const Var *row;          /* two stages: the pool's row */
+    int64_t row_height;      /* rows of stage 0 that make one of stage 1 */
+    bool flat;               /* unbatched tensors are indexed by one number */
+    bool rows;               /* the sum at hand has rows */
+    int64_t items;           /* REDUCED: items of the kernel */
+    const char *tiles;       /* for the plan */
+};
+
+/* A buffer for a batched value (lanes last) or an unbatched one; no address yet. */
+Buffer *layout_buffer(Build *b, const char *name, Type type, Space space, int lanes);
+/* `base` seen with these dimensions; batched: with block and lane around them. */
+Buffer *layout_view(Build *b, Buffer *base, Type type, int lanes);
+/* Takes note that the nest reads or writes: uses, and halos from the range of every index. */
+void layout_note_nest(Lower *lw, const Nest *n);
+/* Gives addresses to the plan's buffers, and clears halos; updates the program's sizes. */
+void layout_finish(Build *b, const Plan *p);
+
+/* Lowers a group to its kernel. */
+void lower_group(Lower *lw);
+
+#endif

@@ -1,0 +1,76 @@
+/* nest.h: an operator as a plain loop nest, before anything is decided about speed.
+ *
+ * A Nest computes, for every point of its space axes,
+ *
+ *     acc_j = init_j;   for every point of the reduce axes: acc_j = update_j;   then the assignments, in order.
+ *
+ * Accumulators, and `let`s that name a value used twice, are rank-0 LOCAL buffers: conceptually each point has its own.
+ * A Schedule (schedule.h), which is data, says how the nest becomes loops; the order of the axes here is the source
+ * order, which -O0 keeps.
+ *
+ * Two variables are not axes: nests over batched tensors are made for the images of the lane block `nb`, image `l` of it
+ * standing in lane l.
+ */
+#ifndef NETC_NEST_H
+#define NETC_NEST_H
+
+#include "loop.h"
+
+enum { AXIS_MAX = 12 };
+
+typedef struct Axis {
+    const Var *var;
+    bool reduce;
+    int64_t extent;         /* points 0 .. extent-1; -1: the bounds below, known at run time only */
+    int nlo, nhi;           /* extent >= 0: further bounds (a reduce axis clamped at an edge), usually none */
+    Affine lo[BOUND_MAX], hi[BOUND_MAX];
+} Axis;
+
+typedef struct Acc { Buffer *buffer; const Expr *init, *update; } Acc;
+typedef struct Assign { const Buffer *buffer; const Affine *at; const Expr *value; } Assign;
+
+typedef struct Nest {
+    int naxes;
+    Axis axis[AXIS_MAX];
+    VEC(Acc) accs;
+    VEC(Assign) assigns;
+    Span span;
+} Nest;
+
+Nest *nest_new(Arena *a, Span span);
+/* Adds an axis 0 .. extent-1 and returns its variable; `name` need not be unique. */
+const Var *nest_axis(Arena *a, Nest *n, const char *name, int64_t extent, bool reduce);
+/* Adds an axis with run-time bounds lo .. hi-1. */
+const Var *nest_range(Arena *a, Nest *n, const char *name, Affine lo, Affine hi, bool reduce);
+/* Bounds the axis added last also by lo and hi. */
+void nest_clamp(Nest *n, Affine lo, Affine hi);
+/* A new accumulator, as the expression that reads it. Its update is set by nest_update. */
+const Expr *nest_acc(Arena *a, Nest *n, Elem elem, const Expr *init);
+void nest_update(Nest *n, const Expr *acc, const Expr *update);
+/* buffer[at] = value, after the reduction. */
+void nest_assign(Arena *a, Nest *n, const Buffer *buffer, const Affine *at, const Expr *value);
+/* Names `value` so that it is computed once: the expression that reads it. Constants and loads of locals come back as they are. */
+const Expr *nest_let(Arena *a, Nest *n, const Expr *value);
+/* The nest with the space axis v taken away and its variable replaced by x: for nests that share an outer loop. */
+void nest_fix(Arena *a, Nest *n, const Var *v, Affine x);
+/* The nest with the space axis v cut down to `extent` points from x on. */
+void nest_window(Arena *a, Nest *n, const Var *v, Affine x, int64_t extent);
+
+/* Rewrites e: variables by `vars`, loads of buffers by `load` where that returns non-null. */
+typedef struct Subst {
+    Arena *arena;
+    int n;
+    const Var *var[2 * AXIS_MAX];
+    Affine value[2 * AXIS_MAX];
+    int nbuffers;
+    const Buffer *from[16];   /* rank-0 locals ... */
+    const Buffer *to[16];     /* ... become these, indexed by `index` */
+    const Affine *index;
+} Subst;
+Affine subst_affine(const Subst *s, Affine x);
+const Expr *subst_expr(const Subst *s, const Expr *e);
+
+/* Calls fn for every load in the nest (inits, updates, values) and every store of an assignment. */
+void nest_accesses(const Nest *n, void (*fn)(void *ctx, const Buffer *b, const Affine *at), void *ctx);
+
+#endif

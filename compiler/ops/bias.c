@@ -1,0 +1,70 @@
+/* bias.c: one number added to each channel of an image, or to each feature of a flat tensor; the adjoint sums them up. */
+#include "../lower.h"
+#include "../ops.h"
+
+static bool has_channels(Type t) { return op_is_image(t) || op_is_flat(t); }
+
+/* Points of one channel: H * W, or 1. */
+static int64_t channel_points(Type t) { return type_count(t) / t.dim[0]; }
+
+/* ---- shapes ---- */
+
+const char *bias_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
+    (void)attr, (void)nargs;
+    if (!has_channels(args[0])) return arena_printf(a, "bias needs an image or a flat input, got %s", op_text(a, args[0]));
+    if (!op_is_weight(args[1], 1) || args[1].dim[0] != args[0].dim[0])
+        return arena_printf(a, "bias %s does not fit %lld channels", op_text(a, args[1]), (long long)args[0].dim[0]);
+    *out = args[0];
+    return NULL;
+}
+
+const char *channel_sum_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
+    (void)attr, (void)nargs;
+    if (!has_channels(args[0])) return arena_printf(a, "channel_sum needs an image or a flat input, got %s", op_text(a, args[0]));
+    *out = type_param(1, args[0].dim[0], 0, 0, 0);
+    return NULL;
+}
+
+/* ---- gradient ---- */
+
+void bias_grad(GradCtx *ctx, Node *n, Node *dy) {
+    grad_add(ctx, n->arg[0], dy);
+    if (grad_wanted(ctx, n->arg[1])) grad_add(ctx, n->arg[1], graph_unary(grad_graph(ctx), OP_channel_sum, dy));
+}
+
+/* ---- reference ---- */
+
+void bias_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
+    int64_t points = channel_points(n->type), channels = n->type.dim[0];
+    for (int64_t i = 0; i < op_count(n, batch); i++) out[i] = args[0][i] + args[1][i / points % channels];
+}
+
+void channel_sum_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
+    const Node *dy = n->arg[0];
+    int64_t points = channel_points(dy->type), channels = n->type.dim[0];
+    for (int64_t c = 0; c < channels; c++) out[c] = 0;
+    for (int64_t i = 0; i < op_count(dy, batch); i++) out[i / points % channels] += args[0][i];
+}
+
+/* ---- lowering ---- */
+
+static const Expr *bias_point(Lower *lw, const Node *n, const Expr *const *args, const Affine *at) {
+    (void)n, (void)at;
+    return expr_binary(lower_arena(lw), EXPR_ADD, args[0], args[1]);
+}
+
+static void lower_channel_sum(Lower *lw, const Node *n) {
+    Arena *a = lower_arena(lw);
+    Type x = n->arg[0]->type;
+    Nest *nest = lower_nest(lw, n);
+    const Var *c = nest_axis(a, nest, "c", n->type.dim[0], false);
+    lower_batch_axis(lw, nest);
+    Affine at[3] = {lower_affine(lw, c, 1, 0)};
+    for (int i = 1; i < x.rank; i++) at[i] = lower_affine(lw, nest_axis(a, nest, i == 1 ? "h" : "w", x.dim[i], true), 1, 0);
+    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
+    nest_update(nest, acc, expr_binary(a, EXPR_ADD, acc, lower_load(lw, n->arg[0], arena_copy(a, at, sizeof at))));
+    lower_emit(lw, nest, n, lower_at(lw, 1, at[0]), expr_unary(a, EXPR_LANE_SUM, acc));
+}
+
+const LowerRule bias_lower = {.kind = LOWER_POINTWISE, .pointwise = bias_point};
+const LowerRule channel_sum_lower = {.kind = LOWER_NEST, .nest = lower_channel_sum, .sums_batch = true};

@@ -1,0 +1,279 @@
+/* conv.c: two-dimensional convolution (cross-correlation) by groups, and its two adjoints.
+ *
+ * With d in, o out channels, G groups, kernel R x S, stride, pad and dilation for each axis:
+ *     y[n,o,h,w] = sum_{c,r,s} x[n, g*d/G + c, h*stride + r*dilation - pad, w*...] * w[o,c,r,s],  g = o / (out/G)
+ * where x is zero outside. conv, conv_dx and conv_dw are one sum of products x*w, dy*w, x*dy over the same set of index
+ * triples; conv_walk visits that set. The shape rules of the adjoints ask conv's rule whether dy is what conv would give.
+ */
+#include "../lower.h"
+#include "../ops.h"
+#include "phases.h"
+
+/* ---- shapes ---- */
+
+static const char *groups_fit(Arena *a, int64_t groups, int64_t channels, const char *side) {
+    if (channels % groups == 0) return NULL;
+    return arena_printf(a, "groups=%lld does not divide %lld %s channels", (long long)groups, (long long)channels, side);
+}
+
+static const char *attr_ranges(Arena *a, const Attr *attr) {
+    const char *why = op_range(a, "stride", &attr->i[CONV_STRIDE], 2, 1);
+    if (!why) why = op_range(a, "pad", &attr->i[CONV_PAD], 2, 0);
+    if (!why) why = op_range(a, "dilation", &attr->i[CONV_DILATION], 2, 1);
+    return why ? why : op_range(a, "groups", &attr->i[CONV_GROUPS], 1, 1);
+}
+
+/* The type of conv(x, w). */
+static const char *conv_result(Arena *a, const Attr *attr, Type x, Type w, Type *out) {
+    const char *why = attr_ranges(a, attr);
+    if (why) return why;
+    if (!op_is_image(x)) return arena_printf(a, "conv needs an image (C x H x W), got %s", op_text(a, x));
+    if (!op_is_weight(w, 4)) return arena_printf(a, "conv needs a weight of 4 dimensions, got %s", op_text(a, w));
+    int64_t groups = attr->i[CONV_GROUPS];
+    if ((why = groups_fit(a, groups, x.dim[0], "input")) || (why = groups_fit(a, groups, w.dim[0], "output"))) return why;
+    if (w.dim[1] != x.dim[0] / groups)
+        return arena_printf(a, "weight %s does not fit %lld input channels in %lld groups", op_text(a, w), (long long)x.dim[0], (long long)groups);
+    Type y = type_batched(3, w.dim[0], 0, 0);
+    for (int k = 0; k < 2; k++) {
+        why = op_window(a, x.dim[1 + k], w.dim[2 + k], attr->i[CONV_STRIDE + k], attr->i[CONV_PAD + k], attr->i[CONV_DILATION + k], &y.dim[1 + k]);
+        if (why) return why;
+    }
+    return op_result(a, y, out);
+}
+
+/* null where conv(x, w) is of type dy. */
+static const char *adjoint_fits(Arena *a, const Attr *attr, Type x, Type w, Type dy) {
+    Type y;
+    const char *why = conv_result(a, attr, x, w, &y);
+    if (why || type_equal(y, dy)) return why;
+    return arena_printf(a, "gradient %s does not fit: the convolution of %s with %s gives %s", op_text(a, dy), op_text(a, x), op_text(a, w),
+                        op_text(a, y));
+}
+
+const char *conv_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
+    (void)nargs;
+    return conv_result(a, attr, args[0], args[1], out);
+}
+
+const char *conv_dx_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
+    (void)nargs;
+    Type dy = args[0], w = args[1], x;
+    const char *why = attr_ranges(a, attr);
+    if (why) return why;
+    if (!op_is_weight(w, 4)) return arena_printf(a, "conv_dx needs a weight of 4 dimensions, got %s", op_text(a, w));
+    why = op_result(a, type_batched(3, w.dim[1] * attr->i[CONV_GROUPS], attr->i[CONV_SIZE], attr->i[CONV_SIZE + 1]), &x);
+    if (why || (why = adjoint_fits(a, attr, x, w, dy))) return why;
+    *out = x;
+    return NULL;
+}
+
+const char *conv_dw_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
+    (void)nargs;
+    Type x = args[0], dy = args[1], w;
+    const char *why = attr_ranges(a, attr);
+    if (why) return why;
+    if (!op_is_image(x)) return arena_printf(a, "conv_dw needs an image, got %s", op_text(a, x));
+    if (!op_is_image(dy)) return arena_printf(a, "conv_dw needs an image as gradient, got %s", op_text(a, dy));
+    if ((why = groups_fit(a, attr->i[CONV_GROUPS], x.dim[0], "input"))) return why;
+    why = op_result(a, type_param(4, dy.dim[0], x.dim[0] / attr->i[CONV_GROUPS], attr->i[CONV_SIZE], attr->i[CONV_SIZE + 1]), &w);
+    if (why || (why = adjoint_fits(a, attr, x, w, dy))) return why;
+    *out = w;
+    return NULL;
+}
+
+/* ---- gradient ---- */
+
+void conv_grad(GradCtx *ctx, Node *n, Node *dy) {
+    Graph *g = grad_graph(ctx);
+    Node *x = n->arg[0], *w = n->arg[1];
+    Attr attr = n->attr;
+    if (grad_wanted(ctx, x)) {
+        for (int k = 0; k < 2; k++) attr.i[CONV_SIZE + k] = x->type.dim[1 + k];
+        grad_add(ctx, x, graph_node(g, OP_conv_dx, attr, 2, (Node *[]){dy, w}));
+    }
+    if (grad_wanted(ctx, w)) {
+        for (int k = 0; k < 2; k++) attr.i[CONV_SIZE + k] = w->type.dim[2 + k];
+        grad_add(ctx, w, graph_node(g, OP_conv_dw, attr, 2, (Node *[]){x, dy}));
+    }
+}
+
+/* ---- reference ---- */
+
+enum { SIDE_X, SIDE_W, SIDE_Y };
+
+/* out[i_out] += a[i_a] * b[i_b] for every triple (i_X, i_W, i_Y) of the sum; `sides` tells which of the three is which. */
+static void conv_walk(const Attr *attr, Type x, Type w, Type y, int64_t batch, const int sides[3], const double *a, const double *b, double *out) {
+    const int64_t *stride = &attr->i[CONV_STRIDE], *pad = &attr->i[CONV_PAD], *dilation = &attr->i[CONV_DILATION];
+    int64_t group_out = y.dim[0] / attr->i[CONV_GROUPS];
+    int64_t at[3];
+    for (int64_t n = 0; n < batch; n++)
+        for (int64_t o = 0; o < y.dim[0]; o++)
+            for (int64_t p = 0; p < y.dim[1] * y.dim[2]; p++)
+                for (int64_t c = 0; c < w.dim[1]; c++)
+                    for (int64_t k = 0; k < w.dim[2] * w.dim[3]; k++) {
+                        int64_t h = p / y.dim[2] * stride[0] + k / w.dim[3] * dilation[0] - pad[0];
+                        int64_t v = p % y.dim[2] * stride[1] + k % w.dim[3] * dilation[1] - pad[1];
+                        if (h < 0 || h >= x.dim[1] || v < 0 || v >= x.dim[2]) continue;
+                        int64_t channel = o / group_out * w.dim[1] + c;
+                        at[SIDE_X] = ((n * x.dim[0] + channel) * x.dim[1] + h) * x.dim[2] + v;
+                        at[SIDE_W] = (o * w.dim[1] + c) * w.dim[2] * w.dim[3] + k;
+                        at[SIDE_Y] = (n * y.dim[0] + o) * y.dim[1] * y.dim[2] + p;
+                        out[at[sides[2]]] += a[at[sides[0]]] * b[at[sides[1]]];
+                    }
+}
+
+static void clear(const Node *n, int64_t batch, double *out) {
+    for (int64_t i = 0; i < op_count(n, batch); i++) out[i] = 0;
+}
+
+void conv_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
+    clear(n, batch, out);
+    conv_walk(&n->attr, n->arg[0]->type, n->arg[1]->type, n->type, batch, (const int[]){SIDE_X, SIDE_W, SIDE_Y}, args[0], args[1], out);
+}
+
+void conv_dx_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
+    clear(n, batch, out);
+    conv_walk(&n->attr, n->type, n->arg[1]->type, n->arg[0]->type, batch, (const int[]){SIDE_Y, SIDE_W, SIDE_X}, args[0], args[1], out);
+}
+
+void conv_dw_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
+    clear(n, batch, out);
+    conv_walk(&n->attr, n->arg[0]->type, n->type, n->arg[1]->type, batch, (const int[]){SIDE_X, SIDE_Y, SIDE_W}, args[0], args[1], out);
+}
+
+/* ---- lowering: the three contractions of a convolution, grouped or not ---- */
+
+/* Shapes of the contraction; channels in and out are a group's. */
+typedef struct ConvShape { int64_t stride[2], pad[2], dilation[2], groups, in, out, kernel[2], rows, cols; } ConvShape;
+
+/* `w` is [out, in/groups, kh, kw]; rows and cols are of the convolution's output. */
+static ConvShape conv_shape_of(const Attr *attr, Type w, int64_t rows, int64_t cols) {
+    const int64_t *i = attr->i;
+    return (ConvShape){
+        .stride = {i[CONV_STRIDE], i[CONV_STRIDE + 1]}, .pad = {i[CONV_PAD], i[CONV_PAD + 1]}, .dilation = {i[CONV_DILATION], i[CONV_DILATION + 1]},
+        .groups = i[CONV_GROUPS], .in = w.dim[1], .out = w.dim[0] / i[CONV_GROUPS], .kernel = {w.dim[2], w.dim[3]}, .rows = rows, .cols = cols,
+    };
+}
+
+/* g*n + v, the channel; g is null where there is one group. */
+static Affine grouped(Lower *lw, const Var *g, int64_t n, const Var *v) {
+    Affine x = lower_affine(lw, v, 1, 0);
+    return g ? affine_add(lower_arena(lw), x, lower_affine(lw, g, n, 0)) : x;
+}
+
+/* o*stride + r*dilation - pad */
+static Affine conv_input(Lower *lw, const ConvShape *c, int d, const Var *o, const Var *r) {
+    return affine_add(lower_arena(lw), lower_affine(lw, o, c->stride[d], -c->pad[d]), lower_affine(lw, r, c->dilation[d], 0));
+}
+
+static const Var *group_axis(Lower *lw, Nest *n, const ConvShape *c) {
+    return c->groups > 1 ? nest_axis(lower_arena(lw), n, "g", c->groups, false) : NULL;
+}
+
+static void lower_conv(Lower *lw, const Node *n) {
+    Arena *a = lower_arena(lw);
+    ConvShape c = conv_shape_of(&n->attr, n->arg[1]->type, n->type.dim[1], n->type.dim[2]);
+    Nest *nest = lower_nest(lw, n);
+    const Var *g = group_axis(lw, nest, &c), *o = nest_axis(a, nest, "o", c.out, false);
+    const Var *h = nest_axis(a, nest, "h", c.rows, false), *w = nest_axis(a, nest, "w", c.cols, false);
+    const Var *i = nest_axis(a, nest, "c", c.in, true), *r = nest_axis(a, nest, "r", c.kernel[0], true), *s = nest_axis(a, nest, "s", c.kernel[1], true);
+    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
+    const Expr *x = lower_load(lw, n->arg[0], lower_at(lw, 3, grouped(lw, g, c.in, i), conv_input(lw, &c, 0, h, r), conv_input(lw, &c, 1, w, s)));
+    Affine out = grouped(lw, g, c.out, o);
+    const Expr *k = lower_load(lw, n->arg[1], lower_at(lw, 4, out, lower_affine(lw, i, 1, 0), lower_affine(lw, r, 1, 0), lower_affine(lw, s, 1, 0)));
+    nest_update(nest, acc, expr_ternary(a, EXPR_FMA, k, x, acc));
+    lower_emit(lw, nest, n, lower_at(lw, 3, out, lower_affine(lw, h, 1, 0), lower_affine(lw, w, 1, 0)), acc);
+}
+
+/* One dimension of a phase: axes q, f and t, and what they make of i, r and o. */
+typedef struct PhaseAxes { Affine i, r, o; } PhaseAxes;
+
+static PhaseAxes phase_axes(Lower *lw, const Phase *p, int64_t stride, const Var *q, const Var *f, const Var *t) {
+    Arena *a = lower_arena(lw);
+    PhaseAxes x = {lower_affine(lw, q, stride, p->f0), lower_affine(lw, t, p->rstep, p->r0), lower_affine(lw, t, -p->ostep, p->o0)};
+    x.o = affine_add(a, x.o, lower_affine(lw, q, 1, 0));
+    if (f) {
+        x.i = affine_add(a, x.i, lower_affine(lw, f, 1, 0));
+        x.r = affine_add(a, x.r, lower_affine(lw, f, 1, 0));
+    }
+    return x;
+}
+
+/* Near the edges some taps reach rows of dy that are not there. On small maps that is much of the work, and worth a loop
+ * over r that leaves those taps out: 0 <= q + o0 - t < rows. Columns keep reading the halo's zeros, since s is unrolled. */
+static bool skips_rows(const Phase *p, int64_t rows) {
+    int64_t all = p->quotients * p->taps, used = 0;
+    for (int64_t q = 0; q < p->quotients && p->ostep == 1; q++)
+        used += i64_max(0, i64_min(p->taps, q + p->o0 + 1) - i64_max(0, q + p->o0 - rows + 1));
+    return p->ostep == 1 && used * 10 < all * 9;
+}
+
+static void lower_conv_dx_phase(Lower *lw, const Node *n, const ConvShape *c, const Phase *ph, const Phase *pw) {
+    Arena *a = lower_arena(lw);
+    Nest *nest = lower_nest(lw, n);
+    const Var *g = group_axis(lw, nest, c), *i = nest_axis(a, nest, "c", c->in, false);
+    const Var *fh = ph->alike > 1 ? nest_axis(a, nest, "fh", ph->alike, false) : NULL, *fw = pw->alike > 1 ? nest_axis(a, nest, "fw", pw->alike, false) : NULL;
+    const Var *h = nest_axis(a, nest, "h", ph->quotients, false), *w = nest_axis(a, nest, "w", pw->quotients, false);
+    const Expr *value = expr_real(a, 0);
+    const Var *none = w; /* coefficient 0 below */
+    const Var *o = none, *r = none, *s = none;
+    bool taps = ph->taps > 0 && pw->taps > 0;
+    if (taps) {
+        o = nest_axis(a, nest, "o", c->out, true);
+        r = nest_axis(a, nest, "r", ph->taps, true);
+        if (skips_rows(ph, c->rows)) nest_clamp(nest, lower_affine(lw, h, 1, ph->o0 - c->rows + 1), lower_affine(lw, h, 1, ph->o0 + 1));
+        s = nest_axis(a, nest, "s", pw->taps, true);
+    }
+    PhaseAxes y = phase_axes(lw, ph, c->stride[0], h, fh, r), x = phase_axes(lw, pw, c->stride[1], w, fw, s);
+    if (taps) {
+        value = nest_acc(a, nest, ELEM_F32, value);
+        Affine out = grouped(lw, g, c->out, o);
+        const Expr *dy = lower_load(lw, n->arg[0], lower_at(lw, 3, out, y.o, x.o));
+        const Expr *k = lower_load(lw, n->arg[1], lower_at(lw, 4, out, lower_affine(lw, i, 1, 0), y.r, x.r));
+        nest_update(nest, value, expr_ternary(a, EXPR_FMA, k, dy, value));
+    }
+    lower_emit(lw, nest, n, lower_at(lw, 3, grouped(lw, g, c->in, i), y.i, x.i), value);
+}
+
+static void lower_conv_dx(Lower *lw, const Node *n) {
+    Arena *a = lower_arena(lw);
+    ConvShape c = conv_shape_of(&n->attr, n->arg[1]->type, n->arg[0]->type.dim[1], n->arg[0]->type.dim[2]);
+    Phases ph = phases_of(a, n->type.dim[1], c.kernel[0], c.stride[0], c.pad[0], c.dilation[0]);
+    Phases pw = phases_of(a, n->type.dim[2], c.kernel[1], c.stride[1], c.pad[1], c.dilation[1]);
+    for (int i = 0; i < ph.n; i++)
+        for (int j = 0; j < pw.n; j++) lower_conv_dx_phase(lw, n, &c, &ph.at[i], &pw.at[j]);
+}
+
+static void lower_conv_dw(Lower *lw, const Node *n) {
+    Arena *a = lower_arena(lw);
+    ConvShape c = conv_shape_of(&n->attr, n->type, n->arg[1]->type.dim[1], n->arg[1]->type.dim[2]);
+    Nest *nest = lower_nest(lw, n);
+    const Var *g = group_axis(lw, nest, &c), *o = nest_axis(a, nest, "o", c.out, false), *i = nest_axis(a, nest, "c", c.in, false);
+    const Var *r = nest_axis(a, nest, "r", c.kernel[0], false), *s = nest_axis(a, nest, "s", c.kernel[1], false);
+    lower_batch_axis(lw, nest);
+    const Var *h = nest_axis(a, nest, "h", c.rows, true), *w = nest_axis(a, nest, "w", c.cols, true);
+    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
+    const Expr *x = lower_load(lw, n->arg[0], lower_at(lw, 3, grouped(lw, g, c.in, i), conv_input(lw, &c, 0, h, r), conv_input(lw, &c, 1, w, s)));
+    Affine out = grouped(lw, g, c.out, o);
+    const Expr *dy = lower_load(lw, n->arg[1], lower_at(lw, 3, out, lower_affine(lw, h, 1, 0), lower_affine(lw, w, 1, 0)));
+    nest_update(nest, acc, expr_ternary(a, EXPR_FMA, dy, x, acc));
+    const Affine *at = lower_at(lw, 4, out, lower_affine(lw, i, 1, 0), lower_affine(lw, r, 1, 0), lower_affine(lw, s, 1, 0));
+    lower_emit(lw, nest, n, at, expr_unary(a, EXPR_LANE_SUM, acc));
+}
+
+static bool any_of(const int64_t *i, int64_t over) { return i[0] > over || i[1] > over; }
+
+/* Reads around the edges: x where there is padding; dy nearly always. */
+static bool conv_halo(const Node *n, int arg) { return arg == 0 && any_of(&n->attr.i[CONV_PAD], 0); }
+static bool conv_dx_halo(const Node *n, int arg) {
+    return arg == 0 && (any_of(&n->arg[1]->type.dim[2], 1) || any_of(&n->attr.i[CONV_PAD], 0) || any_of(&n->attr.i[CONV_STRIDE], 1));
+}
+
+static int64_t conv_macs_of(Type w, Type y) { return type_count(w) * y.dim[1] * y.dim[2]; }
+static int64_t conv_macs(const Node *n) { return conv_macs_of(n->arg[1]->type, n->type); }
+static int64_t conv_dx_macs(const Node *n) { return conv_macs_of(n->arg[1]->type, n->arg[0]->type); }
+static int64_t conv_dw_macs(const Node *n) { return conv_macs_of(n->type, n->arg[1]->type); }
+
+const LowerRule conv_lower = {.kind = LOWER_NEST, .nest = lower_conv, .halo = conv_halo, .macs = conv_macs};
+const LowerRule conv_dx_lower = {.kind = LOWER_NEST, .nest = lower_conv_dx, .halo = conv_dx_halo, .macs = conv_dx_macs};
+const LowerRule conv_dw_lower = {.kind = LOWER_NEST, .nest = lower_conv_dw, .halo = conv_halo, .sums_batch = true, .macs = conv_dw_macs};

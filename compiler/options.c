@@ -1,0 +1,284 @@
+/* options.c: see options.h. An option is a row: how it is written, what its argument is called, what it does, and what sets it. */
+#include "options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *const emit_names[] = {"tokens", "ast", "graph", "dot", "plan", "loops", "llvm-ir", "llvm-bc", "asm", "obj", "exe", NULL};
+
+static const struct { const char *name, *doc; } switches[] = {
+#define SWITCH(id, name, doc) {name, doc},
+#include "switches.def"
+};
+
+/* Where options are collected while they are read. */
+typedef struct Reader {
+    Options *o;
+    Arena *arena;
+    Diag *diag;
+    int toggled[SWITCH_COUNT]; /* -f: 1, -fno-: -1, neither: 0 */
+} Reader;
+
+typedef bool SetOption(Reader *r, const char *arg); /* false after a message */
+
+/* How an option takes its argument. */
+typedef enum ArgStyle { ARG_NONE, ARG_JOINED /* -Dx or -D x */, ARG_EQUALS /* --emit=x */ } ArgStyle;
+
+static bool fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static bool fail(const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    fprintf(stderr, "netc: error: ");
+    vfprintf(stderr, fmt, ap);
+    fprintf(stderr, "\n");
+    va_end(ap);
+    return false;
+}
+
+/* The candidate nearest to name, or null; ended by null. */
+static const char *nearest(const char *name, const char *const *candidates) {
+    int best = 4;
+    const char *near = NULL;
+    for (; *candidates; candidates++) {
+        int d = edit_distance(name, *candidates);
+        if (d >= best || d * 2 > (int)strlen(name)) continue;
+        best = d;
+        near = *candidates;
+    }
+    return near;
+}
+
+static bool unknown(const char *what, const char *name, const char *near) {
+    return near ? fail("unknown %s '%s'; did you mean '%s'?", what, name, near) : fail("unknown %s '%s'", what, name);
+}
+
+/* ---- what options do ---- */
+
+static bool set_output(Reader *r, const char *arg) { r->o->output = arg; return true; }
+static bool set_check(Reader *r, const char *arg) { (void)arg; return r->o->check = true; }
+static bool set_summary(Reader *r, const char *arg) { (void)arg; return r->o->summary = true; }
+static bool set_cpu(Reader *r, const char *arg) { r->o->cpu = arg; return true; }
+static bool set_target(Reader *r, const char *arg) { r->o->target = arg; return true; }
+static bool set_define(Reader *r, const char *arg) { VEC_PUSH(r->arena, &r->o->defines, arg); return true; }
+static bool set_include(Reader *r, const char *arg) { VEC_PUSH(r->arena, &r->o->include, arg); return true; }
+static bool set_lines(Reader *r, const char *arg) { (void)arg; return r->o->lines = true; }
+static bool set_no_lines(Reader *r, const char *arg) { (void)arg; r->o->lines = false; return true; }
+/* The pass of that name, or -1 after a message. */
+static int read_pass(const char *arg) {
+    const char *names[PASS_COUNT + 1] = {NULL};
+    for (int i = 0; i < PASS_COUNT; i++) names[i] = pass_name((PassId)i);
+    if (pass_find(arg) < 0) unknown("pass", arg, nearest(arg, names));
+    return pass_find(arg);
+}
+
+static bool set_print_after(Reader *r, const char *arg) {
+    int pass = read_pass(arg);
+    if (pass >= 0) r->o->passes.print_after[pass] = true;
+    return pass >= 0;
+}
+
+static bool set_print_all(Reader *r, const char *arg) {
+    (void)arg;
+    for (int i = 0; i < PASS_COUNT; i++) r->o->passes.print_after[i] = true;
+    return true;
+}
+
+static bool set_stop_after(Reader *r, const char *arg) { return (r->o->passes.stop_after = read_pass(arg)) >= 0; }
+static bool set_print_changed(Reader *r, const char *arg) { (void)arg; return r->o->passes.print_changed = true; }
+static bool set_time_passes(Reader *r, const char *arg) { (void)arg; return r->o->passes.time = true; }
+static bool set_verbose(Reader *r, const char *arg) { (void)arg; return r->o->verbose = true; }
+static bool set_dry_run(Reader *r, const char *arg) { (void)arg; return r->o->dry_run = true; }
+static bool set_werror(Reader *r, const char *arg) { (void)arg; diag_set_werror(r->diag, true); return true; }
+static bool set_version(Reader *r, const char *arg) { (void)arg; r->o->info = INFO_VERSION; return true; }
+static bool set_passes(Reader *r, const char *arg) { (void)arg; r->o->info = INFO_PASSES; return true; }
+static bool set_targets(Reader *r, const char *arg) { (void)arg; r->o->info = INFO_TARGETS; return true; }
+static bool set_help(Reader *r, const char *arg) { (void)arg; r->o->info = INFO_HELP; return true; }
+
+static bool set_help_about(Reader *r, const char *arg) {
+    r->o->info = INFO_HELP_OPTIMIZERS;
+    return !strcmp(arg, "optimizers") || fail("unknown help '%s'; there is --help=optimizers", arg);
+}
+
+static bool set_level(Reader *r, const char *arg) {
+    if (strlen(arg) != 1 || *arg < '0' || *arg > '3') return fail("unknown optimisation level '-O%s'; allowed are -O0 to -O3", arg);
+    r->o->level = *arg - '0';
+    return true;
+}
+
+static bool set_emit(Reader *r, const char *arg) {
+    size_t n = strcspn(arg, "=");
+    const char *kind = arena_str(r->arena, arg, n);
+    Emit e = {.path = arg[n] ? arg + n + 1 : NULL};
+    if (e.path && !*e.path) return fail("--emit=%s has an empty path", arg);
+    if (!strcmp(kind, "graph:forward")) {
+        e.forward = true;
+        kind = "graph";
+    }
+    for (int i = 0; i < EMIT_COUNT; i++) {
+        if (strcmp(kind, emit_names[i])) continue;
+        e.kind = (EmitKind)i;
+        VEC_PUSH(r->arena, &r->o->emits, e);
+        return true;
+    }
+    return unknown("kind of --emit", kind, nearest(kind, emit_names));
+}
+
+static bool set_switch(Reader *r, const char *arg) {
+    bool on = strncmp(arg, "no-", 3) != 0;
+    const char *name = on ? arg : arg + 3, *names[SWITCH_COUNT + 1] = {NULL};
+    for (int i = 0; i < SWITCH_COUNT; i++) {
+        names[i] = switches[i].name;
+        if (strcmp(name, names[i])) continue;
+        r->toggled[i] = on ? 1 : -1;
+        return true;
+    }
+    return unknown("optimisation", name, nearest(name, names));
+}
+
+static bool set_warning(Reader *r, const char *arg) {
+    bool on = strncmp(arg, "no-", 3) != 0;
+    const char *name = on ? arg : arg + 3, *names[16] = {NULL};
+    for (int i = 0; diag_warnings[i].name && i < 15; i++) names[i] = diag_warnings[i].name;
+    return diag_set_warning(r->diag, name, on) || unknown("warning", name, nearest(name, names));
+}
+
+static bool set_color(Reader *r, const char *arg) {
+    r->o->color = !strcmp(arg, "always") ? COLOR_ALWAYS : !strcmp(arg, "never") ? COLOR_NEVER : COLOR_AUTO;
+    return r->o->color != COLOR_AUTO || !strcmp(arg, "auto") || fail("--color=%s: allowed are auto, always and never", arg);
+}
+
+static bool set_diagnostics(Reader *r, const char *arg) {
+    r->o->json = !strcmp(arg, "json");
+    return r->o->json || !strcmp(arg, "text") || fail("--diagnostics=%s: allowed are text and json", arg);
+}
+
+/* ---- the table ---- */
+
+typedef struct OptionRow {
+    const char *name;   /* "-o", "--emit" */
+    ArgStyle style;
+    const char *arg;    /* as --help calls it */
+    const char *doc;
+    SetOption *set;
+} OptionRow;
+
+static const OptionRow option_table[] = { /* where one name begins another, the longer one first */
+    {"-o", ARG_JOINED, "FILE", "write to FILE; default: the source's name without .net", set_output},
+    {"--emit", ARG_EQUALS, "KIND[=PATH]", "tokens, ast, graph, graph:forward, plan, loops, llvm-ir, llvm-bc, asm, obj, exe (default) or dot; repeatable", set_emit},
+    {"--check", ARG_NONE, NULL, "stop after shape inference", set_check},
+    {"--summary", ARG_NONE, NULL, "print the table of layers and stop", set_summary},
+    {"-O", ARG_JOINED, "0..3", "-O0 is the plain reference: unfused, untiled, scalar; -O2 is the default", set_level},
+    {"-march", ARG_EQUALS, "CPU", "the processor to compile for; default: native", set_cpu},
+    {"--target", ARG_EQUALS, "TRIPLE", "the machine to compile for; default: this one", set_target},
+    {"--print-targets", ARG_NONE, NULL, "list the machines that can be compiled for", set_targets},
+    {"-D", ARG_JOINED, "NAME=EXPR", "replace a constant of the source; train.NAME=EXPR a setting", set_define},
+    {"-I", ARG_JOINED, "DIR", "look for imports in DIR too", set_include},
+    {"-g0", ARG_NONE, NULL, "without line tables to the source", set_no_lines},
+    {"-g", ARG_NONE, NULL, "with line tables to the source (default)", set_lines},
+    {"--print-after-all", ARG_NONE, NULL, "print the intermediate form after every pass", set_print_all},
+    {"--print-after", ARG_EQUALS, "PASS", "print the intermediate form after PASS; repeatable", set_print_after},
+    {"--print-changed", ARG_NONE, NULL, "print it after every pass that changed it", set_print_changed},
+    {"--stop-after", ARG_EQUALS, "PASS", "stop after PASS", set_stop_after},
+    {"--time-passes", ARG_NONE, NULL, "print how long each pass took", set_time_passes},
+    {"--list-passes", ARG_NONE, NULL, "list the passes", set_passes},
+    {"-f", ARG_JOINED, "[no-]NAME", "switch one optimisation on or off; --help=optimizers lists them", set_switch},
+    {"-Werror", ARG_NONE, NULL, "warnings are errors", set_werror},
+    {"-W", ARG_JOINED, "[no-]NAME", "switch a warning on or off", set_warning},
+    {"--color", ARG_EQUALS, "auto|always|never", "colour in diagnostics; auto: on a terminal without NO_COLOR", set_color},
+    {"--diagnostics", ARG_EQUALS, "text|json", "how errors and warnings are printed", set_diagnostics},
+    {"-v", ARG_NONE, NULL, "show the commands that are run", set_verbose},
+    {"-###", ARG_NONE, NULL, "show them and do not run them", set_dry_run},
+    {"--version", ARG_NONE, NULL, "print the version", set_version},
+    {"--help", ARG_EQUALS, "optimizers", "list the optimisations that -f switches", set_help_about},
+    {"--help", ARG_NONE, NULL, "print this", set_help},
+};
+enum { OPTION_ROWS = sizeof option_table / sizeof *option_table };
+
+/* ---- reading ---- */
+
+static bool unknown_option(const char *arg) {
+    const char *names[OPTION_ROWS + 1] = {NULL};
+    char word[80];
+    size_t n = strcspn(arg, "=");
+    if (n >= sizeof word) return fail("unknown option '%.60s...'", arg);
+    memcpy(word, arg, n);
+    word[n] = 0;
+    for (int i = 0; i < OPTION_ROWS; i++) names[i] = option_table[i].name;
+    return unknown("option", word, n > 2 ? nearest(word, names) : NULL);
+}
+
+/* Reads option argv[*i] by the row that fits; moves *i over an argument of its own. */
+static bool read_option(Reader *r, int argc, char **argv, int *i) {
+    const char *arg = argv[*i];
+    for (const OptionRow *row = option_table; row < option_table + OPTION_ROWS; row++) {
+        size_t n = strlen(row->name);
+        if (strncmp(arg, row->name, n)) continue;
+        const char *rest = arg + n;
+        if (row->style == ARG_NONE && !*rest) return row->set(r, NULL);
+        if (row->style == ARG_EQUALS && *rest == '=') return row->set(r, rest + 1);
+        if (row->style == ARG_EQUALS && !*rest && strcmp(row->name, "--help")) return fail("%s needs an argument: %s=%s", arg, arg, row->arg);
+        if (row->style != ARG_JOINED) continue;
+        if (*rest) return row->set(r, rest);
+        if (++*i >= argc) return fail("%s needs an argument: %s", arg, row->arg);
+        return row->set(r, argv[*i]);
+    }
+    return unknown_option(arg);
+}
+
+static bool read_input(Reader *r, const char *arg) {
+    if (r->o->input) return fail("one source at a time: '%s' and '%s'", r->o->input, arg);
+    r->o->input = arg;
+    return *arg || fail("the source's name is empty");
+}
+
+int options_parse(Options *o, Arena *a, Diag *diag, int argc, char **argv) {
+    Reader r = {.o = o, .arena = a, .diag = diag};
+    *o = (Options){.level = 2, .cpu = "native", .lines = true, .passes = {.stop_after = -1}};
+    bool good = true, names_only = false;
+    for (int i = 1; i < argc && good; i++) {
+        bool option = argv[i][0] == '-' && argv[i][1] && !names_only;
+        if (option && !strcmp(argv[i], "--")) names_only = true;
+        else good = option ? read_option(&r, argc, argv, &i) : read_input(&r, argv[i]);
+    }
+    if (good && !o->input && !o->info) good = fail("no source; try 'netc --help'");
+    for (int i = 0; i < SWITCH_COUNT; i++) o->on[i] = r.toggled[i] ? r.toggled[i] > 0 : o->level > 0;
+    return good ? EXIT_OK : EXIT_USAGE;
+}
+
+const Emit *options_emit(const Options *o, EmitKind kind) {
+    for (int i = 0; i < o->emits.n; i++)
+        if (o->emits.at[i].kind == kind) return &o->emits.at[i];
+    return NULL;
+}
+
+/* ---- help ---- */
+
+static void help_row(Text *out, const char *left, const char *doc) {
+    text_printf(out, strlen(left) > 26 ? "  %s\n%30s%s\n" : "  %-28s%s%s\n", left, "", doc);
+}
+
+void options_help(Text *out) {
+    char left[96];
+    text_printf(out, "usage: netc [options] FILE.net\n\nCompiles a network into a program that trains and runs it. FILE.net may be - for standard input;\n"
+                     "FILE.graph and FILE.loops, as --emit prints them, go on from there.\n\n");
+    for (const OptionRow *row = option_table; row < option_table + OPTION_ROWS; row++) {
+        snprintf(left, sizeof left, "%s%s%s", row->name, row->style == ARG_EQUALS ? "=" : row->arg && strlen(row->name) == 2 && strchr("oDI", row->name[1]) ? " " : "",
+                 row->arg ? row->arg : "");
+        help_row(out, left, row->doc);
+    }
+    text_printf(out, "\nwarnings:\n");
+    for (const DiagWarning *w = diag_warnings; w->name; w++) {
+        snprintf(left, sizeof left, "-W%s%s", w->name, w->on ? " (on)" : "");
+        help_row(out, left, w->doc);
+    }
+    text_printf(out, "\nexit codes: 0 done, 1 errors in the source, 2 usage, 3 data, 4 input/output, 6 environment, 70 a bug of netc\n");
+}
+
+void options_help_optimizers(Text *out) {
+    char left[96];
+    text_printf(out, "optimisations, switched by -fNAME and -fno-NAME; on from -O1, off at -O0:\n");
+    for (int i = 0; i < SWITCH_COUNT; i++) {
+        snprintf(left, sizeof left, "%s", switches[i].name);
+        help_row(out, left, switches[i].doc);
+    }
+}

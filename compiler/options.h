@@ -1,0 +1,58 @@
+/* options.h: netc's command line, read into one structure. The tables of options.c are its only description: what is parsed,
+ * what --help prints, and what "did you mean" chooses from. */
+#ifndef NETC_OPTIONS_H
+#define NETC_OPTIONS_H
+
+#include "diag.h"
+#include "pass.h"
+
+typedef enum EmitKind { EMIT_TOKENS, EMIT_AST, EMIT_GRAPH, EMIT_PLAN, EMIT_LOOPS, EMIT_LLVM_IR, EMIT_LLVM_BC, EMIT_ASM, EMIT_OBJ,
+                       EMIT_EXE, EMIT_DOT, EMIT_COUNT } EmitKind;
+
+/* The names of the kinds, in order (that of the stages that make them); null-terminated. */
+extern const char *const emit_names[];
+
+typedef struct Emit {
+    EmitKind kind;
+    bool forward;      /* graph:forward: before differentiation */
+    const char *path;  /* =PATH; or null: -o, or stdout for text and a name made from the source's */
+} Emit;
+
+typedef enum Switch {
+#define SWITCH(id, name, doc) SWITCH_##id,
+#include "switches.def"
+    SWITCH_COUNT
+} Switch;
+
+typedef enum InfoRequest { INFO_NONE, INFO_HELP, INFO_HELP_OPTIMIZERS, INFO_VERSION, INFO_PASSES, INFO_TARGETS } InfoRequest;
+
+typedef struct Options {
+    const char *input;              /* FILE.net, FILE.graph, FILE.loops, or "-" */
+    const char *output;             /* -o; or null */
+    VEC(Emit) emits;                /* --emit, in order; empty: exe */
+    bool check, summary;            /* --check, --summary: stop after shape inference */
+    int level;                      /* -O0 .. -O3; 2 */
+    const char *cpu;                /* -march: "native" or LLVM's name of a processor */
+    const char *target;             /* --target: a triple; null: this machine's */
+    VEC(const char *) defines;      /* -D NAME=EXPR */
+    VEC(const char *) include;      /* -I DIR */
+    bool lines;                     /* -g (default) or -g0: line tables to the source */
+    PassOptions passes;             /* --print-after, --print-after-all, --print-changed, --stop-after, --time-passes */
+    bool on[SWITCH_COUNT];          /* -f[no-]NAME, by Switch; defaults follow -O */
+    bool verbose;                   /* -v: the commands that are run are shown */
+    bool dry_run;                   /* -###: ... and not run */
+    ColorMode color;                /* --color */
+    bool json;                      /* --diagnostics=json */
+    InfoRequest info;               /* print this and end */
+} Options;
+
+/* Reads the command line. Warning switches go straight to the Diag. 0, or EXIT_USAGE after one message on stderr. Strings are argv's or
+ * the arena's. */
+int options_parse(Options *o, Arena *a, Diag *diag, int argc, char **argv);
+/* Is there an emit of this kind? Returns it or null. */
+const Emit *options_emit(const Options *o, EmitKind kind);
+/* --help, --help=optimizers. */
+void options_help(Text *out);
+void options_help_optimizers(Text *out);
+
+#endif

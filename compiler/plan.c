@@ -1,0 +1,293 @@
+/* plan.c: see plan.h. Nodes are visited in topological order; each joins the group of its latest argument or opens one. */
+#include "plan.h"
+
+#include <string.h>
+
+PlanOptions plan_options(const Target *target, int level) {
+    bool on = level > 0;
+    Machine m = {.lanes = on ? target->lanes : 1, .registers = target->registers, .broadcast_operand = target->lanes == 16};
+    return (PlanOptions){.machine = m, .fuse = on, .depth_first = on, .tile = on, .partial = on};
+}
+
+/* ---- reading the graph ---- */
+
+static void mark_needed(const Node *n, bool *needed) {
+    if (needed[n->id]) return;
+    needed[n->id] = true;
+}
+
+/* The nodes behind this plan's roots; ids are in topological order, so one sweep backwards does. */
+static bool *needed_nodes(const Plan *p) {
+    const Graph *g = p->graph;
+    bool *needed = ARENA_ARRAY(p->arena, bool, g->nodes.n);
+    for (int i = 0; i < g->roots.n; i++)
+        if (p->train || g->roots.at[i].kind != ROOT_UPDATE) mark_needed(g->roots.at[i].node, needed);
+    for (int i = g->nodes.n - 1; i >= 0; i--)
+        for (int k = 0; needed[i] && k < g->nodes.at[i]->nargs; k++) mark_needed(g->nodes.at[i]->arg[k], needed);
+    return needed;
+}
+
+static const LowerRule *rule_of(const Node *n) { return lower_table[n->op]; }
+
+Value *plan_value(const Plan *p, const Node *n) {
+    while (p->value[n->id].view) n = p->value[n->id].view;
+    return &p->value[n->id];
+}
+
+/* ---- groups ---- */
+
+static Group *add_group(Plan *p, const Node *root, Domain domain, SumKind sum) {
+    Group *g = ARENA_NEW(p->arena, Group);
+    g->index = p->groups.n;
+    g->domain = domain;
+    g->sum = sum;
+    g->nstages = 1;
+    g->stage[0].root = root;
+    VEC_PUSH(p->arena, &p->groups, g);
+    return g;
+}
+
+static void set_group(Plan *p, const Node *n, Group *g, int stage) {
+    p->value[n->id].group = g;
+    p->value[n->id].stage = stage;
+}
+
+/* The argument whose group comes last, or null where all are sources. */
+static const Node *latest_arg(const Plan *p, const Node *n) {
+    const Node *latest = NULL;
+    for (int k = 0; k < n->nargs; k++) {
+        const Group *g = plan_value(p, n->arg[k])->group;
+        if (g && (!latest || g->index > plan_value(p, latest)->group->index)) latest = n->arg[k];
+    }
+    return latest;
+}
+
+/* May pointwise n ride on the kernel that computes its latest argument? All its points must be there; what it reads of
+ * the same group must be those very points, not another view of them. */
+static bool can_fuse(const Plan *p, const Node *n, const Node *arg) {
+    const Value *v = &p->value[arg->id];
+    if (!p->options.fuse || v->view || !v->group || v->group->sum == SUM_PARTIAL) return false;
+    for (int k = 0; k < n->nargs; k++) {
+        const Value *other = plan_value(p, n->arg[k]);
+        if (other->group == v->group && (other->node != n->arg[k] || other->stage != v->stage)) return false;
+    }
+    return type_equal(arg->type, n->type) && v->stage == v->group->nstages - 1;
+}
+
+static bool tiles_exactly(const Node *pool) {
+    Type x = pool->arg[0]->type;
+    for (int d = 0; d < 2; d++)
+        if (pool->attr.i[d] != pool->attr.i[2 + d] || pool->attr.i[4 + d] || x.dim[1 + d] % pool->attr.i[d]) return false;
+    return true;
+}
+
+static bool is_pool(const Node *n) { return n->op == OP_max_pool || n->op == OP_avg_pool || n->op == OP_max_pool_index; }
+
+/* May the pool become the second stage of the convolution's kernel, and eat its rows as they come? */
+static bool can_add_pool(const Plan *p, const Node *n) {
+    if (!p->options.fuse || !is_pool(n)) return false;
+    const Value *v = &p->value[n->arg[0]->id];
+    if (v->view || !v->group || v->group->nstages != 1) return false;
+    return v->group->stage[0].root->op == OP_conv && tiles_exactly(n);
+}
+
+/* The other half of a max_pool and its index, if a stage already has it. */
+static const Node *find_twin(const Plan *p, const Node *n) {
+    if (n->op != OP_max_pool && n->op != OP_max_pool_index) return NULL;
+    OpKind other = n->op == OP_max_pool ? OP_max_pool_index : OP_max_pool;
+    for (int i = 0; i < p->graph->nodes.n; i++) {
+        const Node *t = p->graph->nodes.at[i];
+        if (t->op == other && t->arg[0] == n->arg[0] && !memcmp(&t->attr, &n->attr, sizeof t->attr) && p->value[t->id].group) return t;
+    }
+    return NULL;
+}
+
+static void fuse_into(Plan *p, const Node *n, Group *g, int stage) {
+    VEC_PUSH(p->arena, &g->stage[stage].fused, n);
+    set_group(p, n, g, stage);
+}
+
+enum { PARTIAL_BYTES = 8 << 20 }; /* what all partial sums of one weight may take: a good part of a last-level cache */
+
+static bool sums_partially(const Plan *p, const Node *n) {
+    return p->options.partial && !rule_of(n)->wants_rows && type_count(n->type) <= PARTIAL_BYTES / 4 / p->chunks;
+}
+
+static void place_sum(Plan *p, const Node *n) {
+    if (!sums_partially(p, n)) {
+        set_group(p, n, add_group(p, n, REDUCED, SUM_DIRECT), 0);
+        return;
+    }
+    add_group(p, n, PER_BLOCK, SUM_PARTIAL);
+    set_group(p, n, add_group(p, n, REDUCED, SUM_FOLD), 0);
+}
+
+/* A reshape shares its argument's memory where nobody wants a halo around either: then both are just C*H*W numbers. */
+static bool wants_halo(const Plan *p, const bool *needed, const Node *n) {
+    for (int i = 0; i < p->graph->nodes.n; i++) {
+        const Node *user = p->graph->nodes.at[i];
+        for (int k = 0; needed[i] && k < user->nargs; k++) {
+            if (user->arg[k] != n) continue;
+            if (rule_of(user)->halo && rule_of(user)->halo(user, k)) return true;
+            if (user->op == OP_reshape && p->options.fuse && wants_halo(p, needed, user)) return true;
+        }
+    }
+    return false;
+}
+
+static bool is_view(const Plan *p, const bool *needed, const Node *n) {
+    if (n->op != OP_reshape || !p->options.fuse) return false;
+    const Node *from = plan_value(p, n->arg[0])->node;
+    return plan_value(p, from)->group && !wants_halo(p, needed, from) && !wants_halo(p, needed, n);
+}
+
+static void place_node(Plan *p, const bool *needed, const Node *n) {
+    const LowerRule *rule = rule_of(n);
+    const Node *twin = find_twin(p, n), *arg = latest_arg(p, n);
+    if (rule->kind == LOWER_SOURCE) return;
+    if (is_view(p, needed, n)) {
+        p->value[n->id].view = n->arg[0];
+    } else if (twin) {
+        fuse_into(p, n, p->value[twin->id].group, p->value[twin->id].stage);
+    } else if (rule->sums_batch) {
+        place_sum(p, n);
+    } else if (rule->kind == LOWER_POINTWISE && arg && can_fuse(p, n, arg)) {
+        fuse_into(p, n, p->value[arg->id].group, p->value[arg->id].stage);
+    } else if (can_add_pool(p, n)) {
+        Group *g = p->value[n->arg[0]->id].group;
+        g->stage[g->nstages++].root = n;
+        set_group(p, n, g, 1);
+    } else {
+        set_group(p, n, add_group(p, n, n->type.batched ? PER_BLOCK : REDUCED, SUM_NONE), 0);
+    }
+}
+
+/* ---- who reads what ---- */
+
+/* Calls fn(group, argument) for every argument that a group reads from outside of its own expressions. */
+static void group_reads(const Plan *p, Group *g, void (*fn)(const Plan *p, void *ctx, Group *g, const Node *arg), void *ctx) {
+    if (g->sum == SUM_FOLD) {
+        for (int i = 0; i < g->stage[0].fused.n; i++)
+            for (int k = 0; k < g->stage[0].fused.at[i]->nargs; k++) fn(p, ctx, g, g->stage[0].fused.at[i]->arg[k]);
+        return;
+    }
+    for (int s = 0; s < g->nstages; s++) {
+        for (int k = 0; k < g->stage[s].root->nargs; k++) fn(p, ctx, g, g->stage[s].root->arg[k]);
+        for (int i = 0; i < g->stage[s].fused.n; i++)
+            for (int k = 0; k < g->stage[s].fused.at[i]->nargs; k++) fn(p, ctx, g, g->stage[s].fused.at[i]->arg[k]);
+    }
+}
+
+/* ---- levels: even ones are segments of per-block groups, odd ones of reduced groups ---- */
+
+static int level_after(const Plan *p, int level, Domain domain, Domain dep) {
+    if (domain == PER_BLOCK && dep == PER_BLOCK && p->options.depth_first) return level;
+    level++;
+    return level + ((level & 1) != (domain == REDUCED));
+}
+
+static void raise_level(const Plan *p, void *ctx, Group *g, const Node *arg) {
+    const Group *dep = plan_value(p, arg)->group;
+    (void)ctx;
+    if (dep && dep != g && dep->level >= 0) {
+        int level = level_after(p, dep->level, g->domain, dep->domain);
+        if (level > g->level) g->level = level;
+    }
+}
+
+/* The group that computes n must come after everybody who reads what n overwrites. */
+typedef struct Overwrite { const Node *target; Group *writer; } Overwrite;
+
+static void raise_over_reader(const Plan *p, void *ctx, Group *g, const Node *arg) {
+    Overwrite *o = ctx;
+    if (arg != o->target || g == o->writer) return;
+    int level = level_after(p, g->level, o->writer->domain, REDUCED); /* REDUCED: not even depth first may it share the level */
+    if (level > o->writer->level) o->writer->level = level;
+}
+
+static bool is_update(const Plan *p, const Group *g) {
+    for (int i = 0; i < p->graph->roots.n; i++) {
+        const Root *r = &p->graph->roots.at[i];
+        if (p->train && r->kind == ROOT_UPDATE && p->value[r->node->id].group == g) return true;
+    }
+    return false;
+}
+
+static void level_group(Plan *p, Group *g, int earliest) {
+    g->level = g->domain == REDUCED;
+    if (!p->options.depth_first) g->level = level_after(p, earliest, g->domain, REDUCED);
+    group_reads(p, g, raise_level, NULL);
+    if (g->sum == SUM_FOLD) { /* after the partial sums, the group before */
+        int level = level_after(p, p->groups.at[g->index - 1]->level, REDUCED, PER_BLOCK);
+        if (level > g->level) g->level = level;
+    }
+}
+
+static void level_groups(Plan *p) {
+    int last = -1;
+    for (int pass = 0; pass < 2; pass++) /* updates last: they overwrite what others read */
+        for (int i = 0; i < p->groups.n; i++) {
+            Group *g = p->groups.at[i];
+            if (is_update(p, g) != pass) continue;
+            level_group(p, g, last);
+            if (g->level > last) last = g->level;
+        }
+    for (int i = 0; i < p->graph->roots.n; i++) {
+        const Root *r = &p->graph->roots.at[i];
+        if (!p->train || r->kind != ROOT_UPDATE) continue;
+        Overwrite o = {r->target, p->value[r->node->id].group};
+        for (int j = 0; j < p->groups.n; j++) group_reads(p, p->groups.at[j], raise_over_reader, &o);
+    }
+    p->levels = 0;
+    for (int i = 0; i < p->groups.n; i++)
+        if (p->groups.at[i]->level >= p->levels) p->levels = p->groups.at[i]->level + 1;
+}
+
+/* ---- storage ---- */
+
+static void note_read(Plan *p, Group *g, int stage, const Node *user, int k) {
+    Value *v = plan_value(p, user->arg[k]);
+    if (!v->group || (v->group == g && v->stage == stage)) return; /* a source, or part of the same expressions */
+    if (v->group == g) return;                                     /* the rows between two stages: see below */
+    bool rows = g->sum == SUM_DIRECT && user == g->stage[0].root && k == 0 && rule_of(user)->wants_rows && p->options.machine.lanes > 1;
+    if (rows) {
+        v->wants_rows = true;
+        return;
+    }
+    v->stored = true;
+    if (g->domain != PER_BLOCK || v->group->domain != PER_BLOCK || g->level != v->group->level) v->crosses = true;
+}
+
+static void note_reads(Plan *p, Group *g) {
+    for (int s = 0; s < g->nstages; s++) {
+        const Stage *stage = &g->stage[s];
+        for (int k = 0; k < stage->root->nargs && g->sum != SUM_FOLD; k++) note_read(p, g, s, stage->root, k);
+        for (int i = 0; i < stage->fused.n; i++)
+            for (int k = 0; k < stage->fused.at[i]->nargs; k++) note_read(p, g, s, stage->fused.at[i], k);
+    }
+    if (g->nstages == 2) {
+        Value *between = plan_value(p, g->stage[1].root->arg[0]);
+        between->rows_only = true; /* unless somebody else reads it, which note_storage knows in the end */
+    }
+}
+
+static void note_storage(Plan *p) {
+    for (int i = 0; i < p->groups.n; i++) note_reads(p, p->groups.at[i]);
+    for (int i = 0; i < p->graph->nodes.n; i++)
+        if (p->value[i].stored) p->value[i].rows_only = false;
+}
+
+Plan *plan_build(Arena *a, const Graph *g, const PlanOptions *options, bool train) {
+    Plan *p = ARENA_NEW(a, Plan);
+    *p = (Plan){.arena = a, .graph = g, .options = *options, .train = train};
+    p->value = ARENA_ARRAY(a, Value, g->nodes.n);
+    p->chunks = ceil_div(g->model->train.batch, options->machine.lanes);
+    bool *needed = needed_nodes(p);
+    for (int i = 0; i < g->nodes.n; i++) p->value[i].node = g->nodes.at[i];
+    for (int i = 0; i < g->nodes.n; i++)
+        if (needed[i]) place_node(p, needed, g->nodes.at[i]);
+    for (int i = 0; i < p->groups.n; i++) p->groups.at[i]->level = -1;
+    level_groups(p);
+    note_storage(p);
+    return p;
+}

@@ -1,0 +1,85 @@
+/* plan.h: which operators become one kernel, which kernels run depth first, and what is kept in memory.
+ *
+ * Groups. A group becomes a kernel. It has one or two stages; a stage is a root operator with the pointwise operators fused
+ * behind it, all over the same points. A second stage is a pool that reads the first one row by row.
+ *
+ * Domains. A PER_BLOCK group works on one lane block and needs nothing of other images. A REDUCED group sums over the batch
+ * or works on parameters. A sum over the batch is taken in one of two ways: *partial*, where a per-block group leaves a
+ * partial sum for each chunk and a reduced group folds them in order (small weights), or *direct*, where one reduced group reads
+ * the whole batch (large weights, and linear's, where the lanes hold input features). Updates are fused behind the sums.
+ *
+ * Levels. Groups of one level form a segment. A per-block group may read per-block groups of its own level (depth first:
+ * one chunk passes through all of them while it is in the cache); any other dependency, and the overwriting of a parameter that others
+ * still read, asks for a later level.
+ *
+ * Storage. A value that only its own fused consumers read is never stored. A value of one level's per-block groups lives in
+ * the worker's scratch memory, any other in the arena.
+ */
+#ifndef NETC_PLAN_H
+#define NETC_PLAN_H
+
+#include "graph.h"
+#include "lower.h"
+#include "schedule.h"
+#include "target.h"
+
+typedef struct PlanOptions {
+    Machine machine;
+    bool fuse;         /* pointwise chains, pools and updates ride on the kernel before them */
+    bool depth_first;  /* per-block groups share segments */
+    bool tile;         /* register tiles; else schedule_plain */
+    bool partial;      /* small batch sums may be taken in parts */
+} PlanOptions;
+
+/* What -O`level` means on a target: at 0 one image at a time and nothing of the above, else all. */
+PlanOptions plan_options(const Target *target, int level);
+
+typedef enum { PER_BLOCK, REDUCED } Domain;
+typedef enum { SUM_NONE, SUM_PARTIAL, SUM_FOLD, SUM_DIRECT } SumKind;
+
+typedef struct Stage {
+    const Node *root;
+    VEC(const Node *) fused;   /* in topological order; an index twin of a max_pool is here too */
+} Stage;
+
+typedef struct Group {
+    int index;
+    Domain domain;
+    SumKind sum;
+    int nstages;
+    Stage stage[2];
+    int level;
+    Kernel *kernel;
+} Group;
+
+typedef struct Value {         /* what is known of a node's value */
+    const Node *node;
+    Group *group;              /* that computes it; null for sources, and nodes outside the plan */
+    int stage;
+    const Node *view;          /* a reshape that shares its argument's memory: that argument */
+    bool stored;               /* read by other groups */
+    bool crosses;              /* ... of another level, or of the whole batch: it must be in the arena */
+    bool rows_only;            /* read by nobody but the pool behind it in the same group */
+    bool wants_rows;
+    Buffer *buffer;            /* what the lowering gives it: [block][dims][lane], or parameters as they are */
+    Buffer *rows;              /* also [block][image][elements], for linear_dw; or null */
+    Buffer *partial;           /* [chunk][elements], of SUM_PARTIAL roots; or null */
+} Value;
+
+typedef struct Plan {
+    Arena *arena;
+    const Graph *graph;
+    PlanOptions options;
+    bool train;                /* step (else infer) */
+    Value *value;              /* by node id */
+    VEC(Group *) groups;
+    int levels;
+    int64_t chunks;            /* lane blocks of the compiled batch; a chunk is one lane block */
+} Plan;
+
+/* The plan of the training step, or (train = false) of inference: output and loss alone. */
+Plan *plan_build(Arena *a, const Graph *g, const PlanOptions *options, bool train);
+/* The value that really holds the node's numbers: itself, or what it is a view of. */
+Value *plan_value(const Plan *p, const Node *n);
+
+#endif

@@ -1,0 +1,12 @@
+/* program.h: the graph becomes a Program: both plans (step and infer), their kernels, segments and memory. */
+#ifndef NETC_PROGRAM_H
+#define NETC_PROGRAM_H
+
+#include "plan.h"
+
+/* Lowers the training graph (or one without updates). The result passes loop_verify. */
+Program *program_lower(Arena *a, const Graph *g, const PlanOptions *options);
+/* For people: kernels segment by segment with algorithm, lanes, tiles, fused operators, FLOPs and bytes, and the arena. */
+void program_print_plan(const Program *p, Text *out);
+
+#endif

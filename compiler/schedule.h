@@ -1,0 +1,43 @@
+/* schedule.h: how a nest becomes loops. A Schedule is data: it can be printed, compared and, one day, searched.
+ *
+ * Space axes are cut into tiles; a tile's points are unrolled and their accumulators are registers. A tile that does not
+ * divide its axis gives two sizes that differ by one, so that no tile is a small left-over. Around the tiles run the tile
+ * loops in `order`; inside them the reduce axes in theirs, some unrolled:
+ *
+ *     for tiles...: { acc[tile] = init;  for reduce...: acc[tile] = update;  assignments[tile] }
+ *
+ * Lanes are the images of the block (`lanes_are_images`: the caller has opened the lane loop) or the points of one space
+ * axis with stride one (`lane_axis`), whose last, narrower vector takes what is left over.
+ */
+#ifndef NETC_SCHEDULE_H
+#define NETC_SCHEDULE_H
+
+#include "nest.h"
+
+typedef struct Machine {
+    int lanes;             /* f32 in a vector */
+    int registers;         /* vector registers */
+    bool broadcast_operand;/* an FMA can take a scalar from memory for all lanes (AVX-512) */
+} Machine;
+
+typedef struct Schedule {
+    int64_t tile[AXIS_MAX];  /* space axes: points in a tile (for lane_axis: vectors), >= 1 */
+    bool unroll[AXIS_MAX];   /* reduce axes: expand */
+    int order[AXIS_MAX];     /* space axes' tile loops, outermost first; then reduce axes, outermost first */
+    int parallel;            /* the space axis whose tiles are the kernel's items (outermost), or -1 */
+    int lane_axis;           /* or -1 */
+} Schedule;
+
+/* Source order, one point at a time, nothing unrolled: what -O0 uses. */
+Schedule schedule_plain(const Nest *n);
+/* A tile that fills the registers, chosen by the number of cycles that FMAs and loads of the whole nest take on this
+ * machine. `lane_axis` -1 when images are in the lanes; `parallel` -1 or the axis that must carry the items. */
+Schedule schedule_choose(const Nest *n, const Machine *m, const Var *l, int lane_axis, int parallel);
+/* "o:6 w:2 lane:i" for the plan. */
+const char *schedule_text(Arena *a, const Nest *n, const Schedule *s);
+/* Tiles of the parallel axis: the kernel's items. */
+int64_t schedule_items(const Nest *n, const Schedule *s, int lanes);
+/* Adds the loops to `into`; new locals go to the kernel. Returns null, or why the schedule does not fit the nest. */
+const char *schedule_apply(Arena *a, const Nest *n, const Schedule *s, int lanes, const Var *l, Kernel *k, Stmt *into);
+
+#endif

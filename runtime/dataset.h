@@ -1,0 +1,53 @@
+/* dataset.h: the pictures or arrays that a network learns from, all in memory.
+ *
+ * A dataset is one part, training or test. Pictures stay bytes, [count][C][H][W], and become floats (x / 255) when a batch
+ * is made (resized on the way where the source asks for it); arrays are floats as they were stored, not scaled. What is to be learnt is a class for each image, or a dense target.
+ *
+ * Where files are looked for (fashion_mnist, mnist): --data DIR, else $NETC_DATA, else $XDG_CACHE_HOME/netc, else ~/.cache/netc; there
+ * in the folder itself, then in "fashion-mnist", "FashionMNIST/raw" ("mnist", "MNIST/raw"); each file plain or as .gz.
+ * Paths of arrays() are taken from --data DIR, else from the working folder, else from the folder of the .net file. */
+#ifndef DATASET_H
+#define DATASET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fault.h"
+#include "nrt.h"
+#include "resize.h"
+
+typedef struct Dataset {
+    int64_t count;     /* images */
+    int64_t elements;  /* of one image, as the network gets it */
+    int64_t stored;    /* of one image, as it lies in pixels: other than `elements` where resize is there */
+    Resizer *resize;   /* takes a stored picture to the network's size while a batch is made; or null */
+    uint8_t *pixels;   /* [count][stored], or null */
+    float *values;     /* [count][elements], or null; exactly one of the two is there */
+    uint8_t *classes;  /* [count], or null */
+    int32_t *labels;   /* [count], or null: classes that came from an array */
+    float *targets;    /* [count][target_elements], or null */
+    int64_t target_elements;
+} Dataset;
+
+typedef struct DataWant {
+    const nrt_model *model; /* its input's shape, loss and `train` say what fits */
+    const char *root;       /* --data, or null */
+    int64_t limit, limit_test; /* only the first so many images; -1: all */
+    uint64_t seed;          /* of synthetic(): the source's, so that --seed changes weights and order, but not the data */
+    bool train, test;       /* which parts are wanted */
+} DataWant;
+
+/* Reads the wanted parts, two at a time. A part that the kind of data does not have (arrays: test) is left with count 0.
+ * False with a Fault (EXIT_DATA, or EXIT_IO where a file can not be read) if anything is wrong with a file. */
+bool dataset_read(const DataWant *want, Dataset *train, Dataset *test, Fault *f);
+/* Frees what the dataset holds; it is empty then. */
+void dataset_free(Dataset *d);
+/* The class of image i, or -1 where the data has none. */
+int32_t dataset_label(const Dataset *d, int64_t i);
+/* Elements of one image of the model's input and output. */
+int64_t dataset_input_elements(const nrt_model *m);
+int64_t dataset_output_elements(const nrt_model *m);
+/* "1x28x28" into buf, which is returned. */
+const char *dataset_shape(char *buf, size_t size, int64_t rank, const int64_t *dim);
+
+#endif

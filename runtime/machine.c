@@ -1,0 +1,119 @@
+/* machine.c: owns an nrt_ctx. Rows behind a batch's last image are never read back, so what a masked lane computed is nobody's business. */
+#include "machine.h"
+#include "mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static int64_t rows_of(const nrt_model *m, int64_t n)
+{
+    return (n + m->lanes - 1) / m->lanes * m->lanes;
+}
+
+Machine *machine_new(const nrt_model *m, int threads)
+{
+    Machine *k = mem_get(1, sizeof *k);
+    k->model = m;
+    k->pool = pool_new(threads);
+    k->rows = rows_of(m, m->train.batch);
+    k->inputs = dataset_input_elements(m);
+    k->outputs = dataset_output_elements(m);
+    k->ticks = mem_get((size_t)(threads * (m->kernel_count + 1)), sizeof *k->ticks);
+    k->ctx = (nrt_ctx){.state = mem_pages((size_t)m->state_bytes),
+                       .arena = mem_pages((size_t)m->arena_bytes),
+                       .scratch = mem_pages((size_t)(threads * m->scratch_bytes)),
+                       .out = mem_pages((size_t)(k->rows * k->outputs) * sizeof(float)),
+                       .loss = mem_pages((size_t)k->rows * sizeof(float)),
+                       .pool = k->pool};
+    return k;
+}
+
+void machine_free(Machine *k)
+{
+    int threads = pool_threads(k->pool);
+    const nrt_model *m = k->model;
+    pool_free(k->pool);
+    mem_pages_free(k->ctx.state, (size_t)m->state_bytes);
+    mem_pages_free(k->ctx.arena, (size_t)m->arena_bytes);
+    mem_pages_free(k->ctx.scratch, (size_t)(threads * m->scratch_bytes));
+    mem_pages_free(k->ctx.out, (size_t)(k->rows * k->outputs) * sizeof(float));
+    mem_pages_free(k->ctx.loss, (size_t)k->rows * sizeof(float));
+    free(k->ticks);
+    free(k);
+}
+
+int64_t machine_bytes(const nrt_model *m, int threads)
+{
+    int64_t rows = rows_of(m, m->train.batch);
+    return m->state_bytes + m->arena_bytes + threads * m->scratch_bytes + rows * (dataset_output_elements(m) + 1) * (int64_t)sizeof(float);
+}
+
+static double image_weight(const nrt_model *m, int64_t n)
+{
+    if (m->train.loss == NRT_CROSS_ENTROPY)
+        return 1.0 / (double)n;
+    return m->train.loss_mean ? 1.0 / ((double)n * (double)dataset_output_elements(m)) : 1.0;
+}
+
+double machine_batch_loss(const nrt_model *m, double sum, int64_t images)
+{
+    return sum * image_weight(m, images);
+}
+
+double machine_loss(const nrt_model *m, double sum, int64_t images)
+{
+    if (m->train.loss == NRT_SQUARED_ERROR && !m->train.loss_mean)
+        return sum / (double)images;
+    return machine_batch_loss(m, sum, images);
+}
+
+double score_accuracy(const Score *s)
+{
+    return s->classes && s->images ? (double)s->correct / (double)s->images : NAN;
+}
+
+int64_t machine_argmax(const float *v, int64_t n)
+{
+    int64_t best = 0;
+    for (int64_t i = 1; i < n; i++)
+        if (v[i] > v[best])
+            best = i;
+    return best;
+}
+
+static void score_add(const Machine *k, const Batch *b, Score *s)
+{
+    for (int64_t i = 0; i < b->n; i++) {
+        s->loss += k->ctx.loss[i];
+        s->correct += b->labels && machine_argmax(k->ctx.out + i * k->outputs, k->outputs) == b->labels[i];
+    }
+    s->images += b->n;
+    s->classes = b->labels != NULL;
+}
+
+static void machine_load(Machine *k, const Batch *b)
+{
+    bool dense = k->model->train.loss == NRT_SQUARED_ERROR;
+    k->ctx.x = b->x;
+    k->ctx.labels = dense ? NULL : b->labels;
+    k->ctx.target = dense ? b->target : NULL;
+    k->ctx.n = b->n;
+    k->ctx.blocks = rows_of(k->model, b->n) / k->model->lanes;
+    k->ctx.image_weight = (float)image_weight(k->model, b->n);
+}
+
+void machine_step(Machine *k, const Batch *b, double lr, Score *score)
+{
+    machine_load(k, b);
+    k->ctx.lr = (float)lr;
+    k->model->step(&k->ctx);
+    k->ctx.step++;
+    score_add(k, b, score);
+}
+
+void machine_infer(Machine *k, const Batch *b, Score *score)
+{
+    machine_load(k, b);
+    k->model->infer(&k->ctx);
+    score_add(k, b, score);
+}

@@ -1,0 +1,31 @@
+/* options.h: the trainer's command line. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fault.h"
+#include "nrt.h"
+
+typedef enum { CMD_NONE, CMD_TRAIN, CMD_TEST, CMD_PREDICT, CMD_RUN, CMD_SUMMARY, CMD_TIME, CMD_EXPORT, CMD_HELP } Command;
+
+typedef struct Options {      /* what is not given has the model's or this header's default */
+    Command command;
+    Command help;             /* CMD_HELP: of which subcommand; CMD_NONE: of all */
+    const char *data;         /* --data, or null */
+    const char *out;          /* --out (train: a folder, default runs/NAME; run: -o, a file), or null */
+    const char *init_weights, *resume, *log, *weights; /* or null; resume "" is the last checkpoint of --out */
+    int64_t epochs, batch, seed, threads, max_steps, limit, limit_test, steps, index, top; /* -1: not given */
+    double lr;                /* negative: not given */
+    bool no_shuffle, quiet, no_test, json;
+    char **words;             /* what is no option: [word_count], points into argv */
+    int word_count;
+} Options;
+
+/* Reads the command line. False with EXIT_USAGE. */
+bool options_read(Options *o, const nrt_model *m, int argc, char **argv, Fault *f);
+/* Prints the help of o->help (CMD_NONE: the list of subcommands) on stdout. */
+void options_help(Command c, const nrt_model *m);
+
+#endif

@@ -1,0 +1,266 @@
+/* timing.c: `time`. Steps on random numbers, twice: first untouched, for the step's own time, then with ctx->ticks set, for the kernels'.
+ *
+ * A kernel's time is its threads' ticks of one step, divided by the number of threads: its share of the step when all threads
+ * are busy. Every figure is the median over the steps. Ticks become seconds by comparing both clocks over the second run.
+ * The peak that shares refer to is measured here, on the same threads: the best of several runs of model->peak. */
+#include "commands.h"
+#include "cpu.h"
+#include "init.h"
+#include "json.h"
+#include "mem.h"
+#include "rng.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { PASSES = 5, WARM_UP = 3, PEAK_RUNS = 7, PEAK_PARTS = 8, SINK = 1024 };
+
+typedef struct Timing {
+    const nrt_model *m;
+    Machine *k;
+    Batch batch;
+    int64_t steps;
+    double lr;
+    double step_s, peak;       /* seconds of a step; FLOP/s of the machine on these threads */
+    double *kernel_s;          /* [kernels] */
+} Timing;
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double median(double *v, int64_t n)
+{
+    qsort(v, (size_t)n, sizeof *v, by_value);
+    return n % 2 ? v[n / 2] : 0.5 * (v[n / 2 - 1] + v[n / 2]);
+}
+
+static void random_batch(Timing *t, int64_t n, uint64_t seed)
+{
+    Rng r = rng_new(seed, rng_hash("time"));
+    Machine *k = t->k;
+    bool dense = t->m->train.loss == NRT_SQUARED_ERROR;
+    t->batch = (Batch){.x = mem_get((size_t)(k->rows * k->inputs), sizeof(float)), .n = n};
+    if (dense)
+        t->batch.target = mem_get((size_t)(k->rows * k->outputs), sizeof(float));
+    else
+        t->batch.labels = mem_get((size_t)k->rows, sizeof(int32_t));
+    for (int64_t i = 0; i < n * k->inputs; i++)
+        t->batch.x[i] = (float)rng_uniform(&r);
+    for (int64_t i = 0; i < k->rows && !dense; i++)
+        t->batch.labels[i] = i < n ? (int32_t)rng_below(&r, (uint64_t)k->outputs) : -1;
+    for (int64_t i = 0; i < n * k->outputs && dense; i++)
+        t->batch.target[i] = (float)rng_uniform(&r);
+}
+
+static void peak_task(nrt_ctx *ctx, int64_t task, int64_t worker)
+{
+    (void)task;
+    nrt_the_model.peak(ctx->n, ctx->out + worker * SINK);
+}
+
+/* Seconds of `iterations` in each part, PEAK_PARTS parts a thread. */
+static double peak_seconds(nrt_ctx *ctx, int threads, int64_t iterations)
+{
+    double start = cpu_seconds();
+    ctx->n = iterations;
+    nrt_parallel_for(peak_task, ctx, (int64_t)threads * PEAK_PARTS);
+    return cpu_seconds() - start;
+}
+
+static double measure_peak(const Machine *k)
+{
+    int threads = pool_threads(k->pool);
+    nrt_ctx ctx = {.out = mem_pages((size_t)threads * SINK * sizeof(float)), .pool = k->pool};
+    int64_t iterations = 1000;
+    double best, flops;
+    while ((best = peak_seconds(&ctx, threads, iterations)) < 0.02)
+        iterations *= 2;
+    for (int i = 0; i < PEAK_RUNS; i++)
+        best = fmin(best, peak_seconds(&ctx, threads, iterations));
+    flops = (double)k->model->peak_flops_per_iteration * (double)iterations * threads * PEAK_PARTS;
+    mem_pages_free(ctx.out, (size_t)threads * SINK * sizeof(float));
+    return flops / best;
+}
+
+static void measure_steps(Timing *t)
+{
+    double *s = mem_get((size_t)t->steps, sizeof *s);
+    Score score = {0};
+    for (int64_t i = -WARM_UP; i < t->steps; i++) {
+        double start = cpu_seconds();
+        machine_step(t->k, &t->batch, t->lr, &score);
+        if (i >= 0)
+            s[i] = cpu_seconds() - start;
+    }
+    t->step_s = median(s, t->steps);
+    free(s);
+}
+
+/* The ticks of one step: the sum over threads, for each kernel. */
+static void collect_ticks(const Timing *t, double *ticks)
+{
+    int n = t->m->kernel_count, threads = pool_threads(t->k->pool);
+    for (int i = 0; i < n; i++) {
+        ticks[i] = 0;
+        for (int w = 0; w < threads; w++)
+            ticks[i] += (double)t->k->ticks[w * n + i] / threads;
+    }
+    memset(t->k->ticks, 0, (size_t)(threads * n) * sizeof *t->k->ticks);
+}
+
+static void measure_kernels(Timing *t)
+{
+    int n = t->m->kernel_count;
+    double *ticks = mem_get((size_t)(t->steps * n), sizeof *ticks), *one = mem_get((size_t)t->steps, sizeof *one), start, rate;
+    uint64_t first;
+    Score score = {0};
+    t->k->ctx.ticks = t->k->ticks;
+    start = cpu_seconds();
+    first = cpu_ticks();
+    for (int64_t i = 0; i < t->steps; i++) {
+        machine_step(t->k, &t->batch, t->lr, &score);
+        collect_ticks(t, ticks + i * n);
+    }
+    rate = (cpu_seconds() - start) / (double)(cpu_ticks() - first);
+    t->k->ctx.ticks = NULL;
+    for (int i = 0; i < n; i++) {
+        for (int64_t s = 0; s < t->steps; s++)
+            one[s] = ticks[s * n + i];
+        t->kernel_s[i] = median(one, t->steps) * rate;
+    }
+    free(one);
+    free(ticks);
+}
+
+/* ---- output ---- */
+
+typedef struct Cost { double seconds, flops; } Cost; /* of a batch */
+
+static void cost_add(Cost *c, const Timing *t, int kernel)
+{
+    c->seconds += t->kernel_s[kernel];
+    c->flops += (double)t->m->kernels[kernel].flops * (double)t->batch.n;
+}
+
+/* What a layer's kernels of each pass cost. */
+static void layer_cost(const Timing *t, const char *layer, Cost cost[PASSES])
+{
+    memset(cost, 0, sizeof(Cost) * PASSES);
+    for (int i = 0; i < t->m->kernel_count; i++)
+        if (strcmp(t->m->kernels[i].layer, layer) == 0 && t->m->kernels[i].pass >= 0 && t->m->kernels[i].pass < PASSES)
+            cost_add(&cost[t->m->kernels[i].pass], t, i);
+}
+
+static double gflops(Cost c)
+{
+    return c.seconds > 0 ? c.flops / c.seconds * 1e-9 : 0;
+}
+
+static void print_cost(const Timing *t, Cost c)
+{
+    if (c.seconds > 0)
+        printf(" %9.4f %7.1f %4.0f%%", c.seconds * 1e3, gflops(c), 100 * gflops(c) * 1e9 / t->peak);
+    else
+        printf(" %9s %7s %5s", "-", "-", "-");
+}
+
+static void print_tables(const Timing *t)
+{
+    static const char *const pass_names[PASSES] = {"forward", "backward data", "backward weights", "update", "other"};
+    double images = (double)t->batch.n, total = (double)t->m->flops_per_image * images;
+    printf("%s: batch %lld, %d threads, median of %lld steps\n", t->m->name, (long long)t->batch.n, pool_threads(t->k->pool), (long long)t->steps);
+    printf("step %.4f ms, %.0f images/s, %.1f GFLOP/s, %.0f%% of the measured peak of %.1f GFLOP/s\n\n", t->step_s * 1e3, images / t->step_s,
+           total / t->step_s * 1e-9, 100 * total / t->step_s / t->peak, t->peak * 1e-9);
+    printf("%-22s | %-22s | %-22s | %-22s\n", "", "forward", "backward data", "backward weights");
+    printf("%-22s | %9s %7s %5s| %9s %7s %5s| %9s %7s %5s\n", "layer", "ms", "GFLOP/s", "peak", "ms", "GFLOP/s", "peak", "ms", "GFLOP/s", "peak");
+    for (int i = 0; i < t->m->layer_count; i++) {
+        Cost c[PASSES];
+        layer_cost(t, t->m->layers[i].name, c);
+        printf("%-22s", t->m->layers[i].name);
+        for (int p = 0; p < 3; p++) {
+            printf(" |");
+            print_cost(t, c[p]);
+        }
+        printf("\n");
+    }
+    printf("\n%-40s %-17s %9s %7s %5s\n", "kernel", "pass", "ms", "GFLOP/s", "peak");
+    for (int i = 0; i < t->m->kernel_count; i++) {
+        const nrt_kernel *k = &t->m->kernels[i];
+        Cost c = {0, 0};
+        cost_add(&c, t, i);
+        printf("%-40s %-16s", k->name, k->pass >= 0 && k->pass < PASSES ? pass_names[k->pass] : "");
+        print_cost(t, c);
+        printf("\n");
+    }
+}
+
+static void json_cost(const Timing *t, const char *prefix, Cost c)
+{
+    printf("\"%sms\":%.6g,\"%sgflops\":%.6g,\"%speak_share\":%.6g", prefix, c.seconds * 1e3, prefix, gflops(c), prefix, gflops(c) * 1e9 / t->peak);
+}
+
+static void print_json(const Timing *t)
+{
+    static const char *const keys[PASSES] = {"forward", "backward_data", "backward_weights", "update", "other"};
+    struct rusage usage;
+    double images = (double)t->batch.n;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("{\"images_per_s\":%.6g,\"step_ms\":%.6g,\"gflops\":%.6g,\"peak_gflops\":%.6g,\"peak_rss_bytes\":%lld,\"batch\":%lld,\"threads\":%d,\"layers\":[",
+           images / t->step_s, t->step_s * 1e3, (double)t->m->flops_per_image * images / t->step_s * 1e-9, t->peak * 1e-9,
+           (long long)usage.ru_maxrss * 1024, (long long)t->batch.n, pool_threads(t->k->pool));
+    for (int i = 0; i < t->m->layer_count; i++) {
+        Cost c[PASSES];
+        layer_cost(t, t->m->layers[i].name, c);
+        printf("%s{\"name\":", i ? "," : "");
+        json_write_string(stdout, t->m->layers[i].name);
+        printf(",\"kind\":");
+        json_write_string(stdout, t->m->layers[i].kind);
+        for (int p = 0; p < PASSES; p++) {
+            char prefix[32];
+            snprintf(prefix, sizeof prefix, "%s_", keys[p]);
+            putchar(',');
+            json_cost(t, prefix, c[p]);
+        }
+        putchar('}');
+    }
+    printf("],\"kernels\":[");
+    for (int i = 0; i < t->m->kernel_count; i++) {
+        const nrt_kernel *k = &t->m->kernels[i];
+        Cost c = {0, 0};
+        cost_add(&c, t, i);
+        printf("%s{\"name\":", i ? "," : "");
+        json_write_string(stdout, k->name);
+        printf(",\"layer\":");
+        json_write_string(stdout, k->layer);
+        printf(",\"pass\":\"%s\",", k->pass >= 0 && k->pass < PASSES ? keys[k->pass] : "other");
+        json_cost(t, "", c);
+        putchar('}');
+    }
+    printf("]}\n");
+}
+
+int command_time(const nrt_model *m, const Options *o)
+{
+    Timing t = {.m = m, .k = machine_new(m, option_threads(o)), .steps = o->steps > 0 ? o->steps : 50, .lr = o->lr >= 0 ? o->lr : m->train.lr};
+    t.kernel_s = mem_get((size_t)m->kernel_count, sizeof *t.kernel_s);
+    init_state(m, t.k->ctx.state, option_seed(m, o));
+    random_batch(&t, option_batch(m, o), option_seed(m, o));
+    t.peak = measure_peak(t.k);
+    measure_steps(&t);
+    measure_kernels(&t);
+    if (o->json)
+        print_json(&t);
+    else
+        print_tables(&t);
+    free(t.batch.x);
+    free(t.batch.labels);
+    free(t.batch.target);
+    free(t.kernel_s);
+    machine_free(t.k);
+    return EXIT_OK;
+}

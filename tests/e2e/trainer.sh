@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Every subcommand of a trainer does its work, and wrong command lines end with exit code 2 and one message.
+source "$(dirname "$0")/lib.sh"
+
+"$NETC" "$root/examples/lenet.net" -o lenet
+fake_fashion_mnist data
+export NETC_DATA=$work/data
+
+echo "== train"
+expect 0 ./lenet train --epochs 2 --batch 16 --log log.jsonl
+only_these runs/lenet best.safetensors curve.svg last.safetensors metrics.jsonl
+[[ $(grep -c '"event":"step"' log.jsonl) == 6 ]] || fail "not three steps in each of two epochs"
+[[ $(sed -n 3p log.jsonl) == *'"images":8}' ]] || fail "the short last batch: $(sed -n 3p log.jsonl)"
+[[ $(grep -c '"event":"epoch"' runs/lenet/metrics.jsonl) == 2 ]] || fail "metrics.jsonl has not two epochs"
+grep -q '<svg' runs/lenet/curve.svg || fail "curve.svg is no picture"
+
+echo "== summary"
+expect 0 ./lenet summary
+grep -Eq '61[, _]?706' out.txt || fail "summary does not give 61,706 parameters"
+for shape in 6x28x28 6x14x14 16x10x10 16x5x5 400 120 84 10; do grep -qw "$shape" out.txt || fail "summary lacks $shape"; done
+
+echo "== test, predict, export, time"
+expect 0 ./lenet test
+expect 0 ./lenet predict --index 3
+[[ -s out.txt ]] || fail "predict says nothing"
+expect 0 ./lenet export weights.safetensors
+expect 0 ./lenet train --quiet --max-steps 1 --init-weights weights.safetensors --out again
+expect 0 ./lenet time --steps 5 --json
+for key in images_per_s step_ms gflops peak_gflops peak_rss_bytes layers; do grep -q "\"$key\":" out.txt || fail "time --json lacks $key"; done
+
+echo "== wrong command lines"
+expect 2 ./lenet trian
+one_message 'trian.*train'
+expect 2 ./lenet train --epoch 3
+one_message 'epoch.*--epochs'
+expect 2 ./lenet train --epochs three
+one_message 'three'
+expect 2 ./lenet train --batch 129
+one_message '129.*128'
+expect 2 ./lenet train --batch 0
+one_message '0'
+expect 2 ./lenet train --lr -1
+one_message '-1'
+expect 2 ./lenet train --threads
+one_message 'threads'
+
+echo "== files that are not there"
+expect 3 ./lenet run nowhere.npy -o y.npy
+one_message 'nowhere.npy'
+[[ ! -e y.npy ]] || fail "y.npy was written"
+expect 4 ./lenet test --weights nowhere.safetensors
+one_message 'nowhere.safetensors'
+
+echo "== a loss that is not finite"
+"$NETC" "$root/examples/linear.net" -o linear
+expect 5 ./linear train --quiet --lr 1e38 --epochs 50 --out burst
+one_message 'step [0-9]+'

@@ -1,0 +1,20 @@
+# The graph: building, text, and every operator's rules.
+add_executable(test_graph ${CMAKE_SOURCE_DIR}/tests/unit/test_graph.c)
+target_link_libraries(test_graph PRIVATE netc_core netc_warnings PkgConfig::CHECK)
+add_test(NAME graph COMMAND test_graph)
+
+add_executable(test_ops ${CMAKE_SOURCE_DIR}/tests/ops/test_ops.c ${CMAKE_SOURCE_DIR}/tests/ops/op_cases.c)
+target_link_libraries(test_ops PRIVATE netc_core netc_warnings PkgConfig::CHECK m)
+add_test(NAME ops COMMAND test_ops)
+
+add_executable(test_book ${CMAKE_SOURCE_DIR}/tests/ops/test_book.c ${CMAKE_SOURCE_DIR}/tests/ops/op_cases.c)
+target_link_libraries(test_book PRIVATE netc_core netc_warnings PkgConfig::CHECK m)
+target_compile_definitions(test_book PRIVATE TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
+add_test(NAME book COMMAND test_book)
+
+# Generated code against the evaluator. The loaded code calls back into the test: nrt_parallel_for.
+add_executable(test_kernels ${CMAKE_SOURCE_DIR}/tests/ops/test_kernels.c ${CMAKE_SOURCE_DIR}/tests/ops/kernel_run.c)
+target_link_libraries(test_kernels PRIVATE netc_core PkgConfig::CHECK m ${CMAKE_DL_LIBS})
+set_target_properties(test_kernels PROPERTIES ENABLE_EXPORTS ON)
+add_test(NAME kernels COMMAND test_kernels)
+set_tests_properties(kernels PROPERTIES TIMEOUT 300)

@@ -1,0 +1,139 @@
+/* Datasets: arrays of all shapes that fit and some that do not, IDX with resize; and the schedules of the learning rate. */
+#include "dataset.h"
+#include "npy.h"
+#include "runtime_test.h"
+#include "train.h"
+
+#include <math.h>
+
+/* A model for arrays x.npy -> y.npy: 1x2x3 -> 4, in a scratch folder that becomes the working folder. */
+static nrt_model array_model(char *folder)
+{
+    nrt_model m = nrt_the_model;
+    m.train.data = NRT_ARRAYS;
+    m.train.loss = NRT_SQUARED_ERROR;
+    m.train.path_a = "x.npy";
+    m.train.path_b = "y.npy";
+    m.input_rank = 3;
+    m.input_dim[0] = 1;
+    m.input_dim[1] = 2;
+    m.input_dim[2] = 3;
+    m.output_dim[0] = 4;
+    scratch_folder(folder);
+    ck_assert_int_eq(chdir(folder), 0);
+    return m;
+}
+
+static void leave(const char *folder)
+{
+    unlink("x.npy");
+    unlink("y.npy");
+    ck_assert_int_eq(chdir("/"), 0);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+
+static void put(const char *name, int rank, int64_t a, int64_t b, int64_t c, int64_t d)
+{
+    static float zeros[1000];
+    Fault f;
+    for (int i = 0; i < 1000; i++)
+        zeros[i] = (float)i;
+    ck_assert(npy_write(name, rank, (int64_t[]){a, b, c, d}, zeros, &f));
+}
+
+static bool read_both(const nrt_model *m, const char *root, Dataset *d, Fault *f)
+{
+    DataWant want = {.model = m, .root = root, .limit = -1, .limit_test = -1, .train = true, .test = true};
+    Dataset test;
+    bool ok = dataset_read(&want, d, &test, f);
+    ck_assert_int_eq(test.count, 0);
+    return ok;
+}
+
+START_TEST(test_arrays)
+{
+    char folder[64];
+    nrt_model m = array_model(folder);
+    Dataset d;
+    Fault f;
+    put("x.npy", 4, 5, 1, 2, 3);
+    put("y.npy", 2, 5, 4, 0, 0);
+    ck_assert_msg(read_both(&m, NULL, &d, &f), "%s", f.text);
+    ck_assert(d.count == 5 && d.elements == 6 && d.target_elements == 4 && d.values[29] == 29 && d.targets[19] == 19);
+    dataset_free(&d);
+    put("x.npy", 3, 5, 2, 3, 0); /* the leading 1 may be left out */
+    ck_assert_msg(read_both(&m, folder, &d, &f), "%s", f.text);
+    dataset_free(&d);
+    leave(folder);
+}
+END_TEST
+
+START_TEST(test_arrays_that_do_not_fit)
+{
+    char folder[64];
+    nrt_model m = array_model(folder);
+    Dataset d;
+    Fault f;
+    ck_assert(!read_both(&m, NULL, &d, &f));
+    ck_assert_int_eq(f.code, EXIT_DATA);
+    ck_assert_has(f.text, "x.npy: cannot be opened");
+    put("x.npy", 4, 5, 1, 3, 2);
+    ck_assert(!read_both(&m, NULL, &d, &f));
+    ck_assert_has(f.text, "shape 5x1x3x2, network wants Nx1x2x3");
+    put("x.npy", 4, 5, 1, 2, 3);
+    put("y.npy", 2, 6, 4, 0, 0);
+    ck_assert(!read_both(&m, NULL, &d, &f));
+    ck_assert_has(f.text, "6 rows, but x.npy has 5");
+    put("x.npy", 4, 0, 1, 2, 3);
+    ck_assert(!read_both(&m, NULL, &d, &f));
+    ck_assert_has(f.text, "N at least 1");
+    put("x.npy", 4, 5, 1, 2, 3);
+    m.train.loss = NRT_CROSS_ENTROPY;
+    put("y.npy", 1, 5, 0, 0, 0);
+    ck_assert(!read_both(&m, NULL, &d, &f));
+    ck_assert_has(f.text, "must be integers");
+    leave(folder);
+}
+END_TEST
+
+START_TEST(test_idx_resized)
+{
+    static const char images[] = "\0\0\x08\x03\0\0\0\1\0\0\0\2\0\0\0\2\x0a\x0a\x0a\x0a", labels[] = "\0\0\x08\x01\0\0\0\1\7";
+    char folder[64], a[128], b[128];
+    nrt_model m = nrt_the_model;
+    DataWant want = {.model = &m, .root = folder, .limit = -1, .limit_test = -1, .train = true};
+    Dataset d, none;
+    Fault f;
+    scratch_folder(folder);
+    scratch_file(a, folder, "train-images-idx3-ubyte", images, 20);
+    scratch_file(b, folder, "train-labels-idx1-ubyte", labels, 9);
+    ck_assert(!dataset_read(&want, &d, &none, &f));
+    ck_assert_has(f.text, "byte 8: data gives 1x2x2, network wants 1x28x28");
+    m.train.resize_h = m.train.resize_w = 28;
+    ck_assert_msg(dataset_read(&want, &d, &none, &f), "%s", f.text);
+    ck_assert(d.stored == 4 && d.elements == 784 && d.resize && dataset_label(&d, 0) == 7);
+    dataset_free(&d);
+    unlink(a);
+    unlink(b);
+    rmdir(folder);
+}
+END_TEST
+
+START_TEST(test_schedules)
+{
+    nrt_train t = {.schedule = NRT_CONSTANT, .schedule_every = 3, .schedule_gamma = 0.5, .schedule_warmup = 0};
+    ck_assert(train_rate(&t, 0.1, 7, 10) == 0.1);
+    t.schedule = NRT_STEP;
+    ck_assert(train_rate(&t, 0.1, 2, 10) == 0.1 && train_rate(&t, 0.1, 3, 10) == 0.05 && train_rate(&t, 0.1, 6, 10) == 0.025);
+    t.schedule = NRT_COSINE;
+    ck_assert(train_rate(&t, 0.1, 0, 10) == 0.1 && fabs(train_rate(&t, 0.1, 5, 10) - 0.05) < 1e-12 && train_rate(&t, 0.1, 9, 10) < 0.003);
+    t.schedule_warmup = 4;
+    ck_assert(fabs(train_rate(&t, 0.1, 0, 10) - 0.02) < 1e-12 && fabs(train_rate(&t, 0.1, 3, 10) - 0.08) < 1e-12 && train_rate(&t, 0.1, 4, 10) == 0.1);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {test_arrays, test_arrays_that_do_not_fit, test_idx_resized, test_schedules, NULL};
+    return run_suite("dataset", tests);
+}

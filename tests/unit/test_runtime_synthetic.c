@@ -1,0 +1,86 @@
+/* Generated pictures: the same for the same seed, all classes, any size, and not to be told apart by single pixels. */
+#include "synthetic.h"
+#include "runtime_test.h"
+
+static Dataset made(int64_t count, int64_t c, int64_t h, int64_t w, uint64_t seed, int part)
+{
+    Dataset d = {.elements = c * h * w};
+    synthetic_make(&d, count, c, h, w, 10, seed, part);
+    return d;
+}
+
+START_TEST(test_same_again)
+{
+    Dataset a = made(500, 1, 28, 28, 1, 0), b = made(500, 1, 28, 28, 1, 0), c = made(100, 1, 28, 28, 1, 0), d = made(500, 1, 28, 28, 2, 0),
+            e = made(500, 1, 28, 28, 1, 1);
+    ck_assert_mem_eq(a.pixels, b.pixels, 500 * 784);
+    ck_assert_mem_eq(a.classes, b.classes, 500);
+    ck_assert_mem_eq(a.pixels, c.pixels, 100 * 784); /* whatever the count */
+    ck_assert_mem_ne(a.pixels, d.pixels, 500 * 784);
+    ck_assert_mem_ne(a.pixels, e.pixels, 500 * 784);
+    dataset_free(&a);
+    dataset_free(&b);
+    dataset_free(&c);
+    dataset_free(&d);
+    dataset_free(&e);
+}
+END_TEST
+
+START_TEST(test_classes_are_even)
+{
+    Dataset d = made(10000, 1, 8, 8, 1, 0);
+    int count[10] = {0};
+    for (int i = 0; i < 10000; i++)
+        count[d.classes[i]]++;
+    for (int k = 0; k < 10; k++)
+        ck_assert(count[k] > 850 && count[k] < 1150);
+    dataset_free(&d);
+}
+END_TEST
+
+START_TEST(test_any_size)
+{
+    static const int64_t sizes[][3] = {{1, 1, 1}, {3, 1, 50}, {2, 37, 5}, {4, 96, 96}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        Dataset d = made(20, sizes[i][0], sizes[i][1], sizes[i][2], 1, 0);
+        ck_assert_int_eq(d.count, 20);
+        dataset_free(&d);
+    }
+}
+END_TEST
+
+/* What a picture's nearest class mean tells about its class: a rough bound from below for how easy the set is to a linear
+ * model. It must be better than chance and far from enough. */
+START_TEST(test_not_too_easy)
+{
+    Dataset d = made(6000, 1, 28, 28, 3, 0), t = made(1000, 1, 28, 28, 3, 1);
+    static double mean[10][784];
+    int count[10] = {0}, right = 0;
+    for (int64_t i = 0; i < d.count; i++, count[d.classes[i - 1]]++)
+        for (int k = 0; k < 784; k++)
+            mean[d.classes[i]][k] += d.pixels[i * 784 + k];
+    for (int64_t i = 0; i < t.count; i++) {
+        int best = 0;
+        double least = 1e30;
+        for (int c = 0; c < 10; c++) {
+            double distance = 0;
+            for (int k = 0; k < 784; k++) {
+                double e = mean[c][k] / count[c] - t.pixels[i * 784 + k];
+                distance += e * e;
+            }
+            best = distance < least ? c : best;
+            least = distance < least ? distance : least;
+        }
+        right += best == t.classes[i];
+    }
+    ck_assert_msg(right > 300 && right < 750, "%d of 1000", right);
+    dataset_free(&d);
+    dataset_free(&t);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {test_same_again, test_classes_are_even, test_any_size, test_not_too_easy, NULL};
+    return run_suite("synthetic", tests);
+}
