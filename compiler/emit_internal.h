@@ -50,10 +50,8 @@ LLVMMetadataRef emit_subprogram(Emit *e, LLVMValueRef fn, const char *name, Span
 
 /* ---- emit_math.c: functions of an f32 or a vector of them ---- */
 
-LLVMValueRef emit_exp(Emit *e, LLVMValueRef x);
-LLVMValueRef emit_log(Emit *e, LLVMValueRef x);
-LLVMValueRef emit_sigmoid(Emit *e, LLVMValueRef x);
-LLVMValueRef emit_tanh(Emit *e, LLVMValueRef x);
+/* EXP, LOG, SIGMOID or TANH of x. */
+LLVMValueRef emit_math(Emit *e, ExprKind kind, LLVMValueRef x);
 /* x * y + z: fused where the target can, else rounded twice. */
 LLVMValueRef emit_fma(Emit *e, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z);
 

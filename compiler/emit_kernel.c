@@ -333,10 +333,7 @@ static LLVMValueRef unary(Emit *e, ExprKind kind, ValueType type, LLVMValueRef x
     case EXPR_ABS:
         if (real) return emit_intrinsic(e, "llvm.fabs", shape, &x, 1);
         return emit_intrinsic(e, "llvm.abs", shape, (LLVMValueRef[]){ x, LLVMConstInt(e->i1, 0, false) }, 2);
-    case EXPR_EXP: return emit_exp(e, x);
-    case EXPR_LOG: return emit_log(e, x);
-    case EXPR_SIGMOID: return emit_sigmoid(e, x);
-    case EXPR_TANH: return emit_tanh(e, x);
+    case EXPR_EXP: case EXPR_LOG: case EXPR_SIGMOID: case EXPR_TANH: return emit_math(e, kind, x);
     case EXPR_SQRT: return emit_intrinsic(e, "llvm.sqrt", shape, &x, 1);
     case EXPR_TO_F32: return LLVMBuildSIToFP(e->b, x, wide ? LLVMVectorType(e->f32, LLVMGetVectorSize(shape)) : e->f32, "");
     default: BUG("no unary operator %d", (int)kind);

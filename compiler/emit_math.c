@@ -1,5 +1,8 @@
 /* emit_math.c: exp, log, sigmoid and tanh as straight-line code, for one f32 or a vector of them.
  *
+ * Each is a function of the module, NETWORK.FUNCTION.LANES, made when first called: unrolled loops call it often, and the code
+ * generator's time goes with the length of the code. Calls do not wait for each other, so they overlap as inline code does.
+ *
  * No tables, no branches, the same operations for scalars and vectors: bit for bit the same results in any lane. NaN gives
  * NaN, infinities and signed zeros their limits. Coefficients come from scripts/math_coefficients.py; the split of ln 2 into
  * 355/512 (so that multiples of it are exact) and a rest is Cody and Waite's, as used by Cephes.
@@ -114,11 +117,11 @@ static LLVMValueRef exp_in_range(Emit *e, LLVMValueRef x) {
     return mul(e, mul(e, y, s), s);
 }
 
-LLVMValueRef emit_exp(Emit *e, LLVMValueRef x) {
+static LLVMValueRef exp_of(Emit *e, LLVMValueRef x) {
     return exp_in_range(e, at_most(e, at_least(e, x, -104), 89));
 }
 
-LLVMValueRef emit_sigmoid(Emit *e, LLVMValueRef x) {
+static LLVMValueRef sigmoid_of(Emit *e, LLVMValueRef x) {
     LLVMValueRef i = bits(e, x), one = real(e, x, 1);
     LLVMValueRef minus = from_bits(e, LLVMBuildOr(e->b, i, integer(e, i, INT32_MIN), ""), x);
     LLVMValueRef z = exp_in_range(e, at_least(e, minus, -104));
@@ -126,7 +129,7 @@ LLVMValueRef emit_sigmoid(Emit *e, LLVMValueRef x) {
     return LLVMBuildFDiv(e->b, LLVMBuildSelect(e->b, negative, z, one, ""), add(e, z, one), "");
 }
 
-LLVMValueRef emit_tanh(Emit *e, LLVMValueRef x) {
+static LLVMValueRef tanh_of(Emit *e, LLVMValueRef x) {
     LLVMValueRef i = bits(e, x), s;
     LLVMValueRef sign = LLVMBuildAnd(e->b, i, integer(e, i, INT32_MIN), "");
     LLVMValueRef size = from_bits(e, LLVMBuildAnd(e->b, i, integer(e, i, INT32_MAX), ""), x);
@@ -140,7 +143,7 @@ LLVMValueRef emit_tanh(Emit *e, LLVMValueRef x) {
 
 /* ---- log x ---- */
 
-LLVMValueRef emit_log(Emit *e, LLVMValueRef x) {
+static LLVMValueRef log_of(Emit *e, LLVMValueRef x) {
     LLVMBuilderRef b = e->b;
     LLVMValueRef zero = real(e, x, 0), infinite = real(e, x, (double)__builtin_inff());
     LLVMValueRef tiny = LLVMBuildFCmp(b, LLVMRealOLT, x, real(e, x, 0x1p-126), "");
@@ -160,4 +163,30 @@ LLVMValueRef emit_log(Emit *e, LLVMValueRef x) {
     y = LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOEQ, x, infinite, ""), infinite, y, "");
     LLVMValueRef bad = LLVMBuildFCmp(b, LLVMRealULT, x, zero, "");
     return LLVMBuildSelect(b, bad, real(e, x, (double)__builtin_nanf("")), y, "");
+}
+
+/* ---- calls ---- */
+
+static LLVMValueRef make_function(Emit *e, ExprKind kind, const char *name, LLVMTypeRef type) {
+    LLVMBuilderRef outside = e->b;
+    e->b = LLVMCreateBuilderInContext(e->cx);
+    LLVMValueRef fn = emit_function(e, name, LLVMFunctionType(type, &type, 1, false), LLVMInternalLinkage);
+    LLVMValueRef x = LLVMGetParam(fn, 0);
+    unsigned memory = LLVMGetEnumAttributeKindForName("memory", 6), returns = LLVMGetEnumAttributeKindForName("willreturn", 10);
+    LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, memory, 0)); /* none */
+    LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, returns, 0));
+    LLVMBuildRet(e->b, kind == EXPR_EXP ? exp_of(e, x) : kind == EXPR_LOG ? log_of(e, x) : kind == EXPR_SIGMOID ? sigmoid_of(e, x) : tanh_of(e, x));
+    LLVMDisposeBuilder(e->b);
+    e->b = outside;
+    return fn;
+}
+
+LLVMValueRef emit_math(Emit *e, ExprKind kind, LLVMValueRef x) {
+    LLVMTypeRef type = LLVMTypeOf(x);
+    unsigned lanes = LLVMGetTypeKind(type) == LLVMVectorTypeKind ? LLVMGetVectorSize(type) : 1;
+    ENSURE(kind == EXPR_EXP || kind == EXPR_LOG || kind == EXPR_SIGMOID || kind == EXPR_TANH);
+    const char *name = arena_printf(e->a, "%s.%s.%u", e->p->model->name, expr_text(kind), lanes);
+    LLVMValueRef fn = LLVMGetNamedFunction(e->module, name);
+    if (!fn) fn = make_function(e, kind, name, type);
+    return LLVMBuildCall2(e->b, LLVMGlobalGetValueType(fn), fn, &x, 1, "");
 }

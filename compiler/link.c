@@ -1,6 +1,6 @@
-/* link.c: runs the linker. The object goes to a private folder that is removed whatever happens; the executable is made
- * beside its target and renamed. The command is an argument vector for posix_spawnp, and never sees a shell. What the
- * linker writes on stderr passes through to the user.
+/* link.c: runs the linker. The object, and the executable while it is made, are in a private folder that is removed whatever
+ * happens; the executable then goes to its place whole (file_write). The command is an argument vector for posix_spawnp, and
+ * never sees a shell. What the linker writes on stderr passes through to the user.
  *
  * The runtime is looked for as netc was installed: BUILD/netc with BUILD/runtime/libnrt.a, or bin/netc with
  * lib/netc/libnrt.a.
@@ -121,27 +121,29 @@ static const char *temp_folder(Arena *a) {
     return NULL;
 }
 
-static int run_and_rename(const char *const *args, const char *temp, const char *output) {
-    int code = run_command(args);
-    if (code == EXIT_OK && rename(temp, output) != 0) code = fail(EXIT_IO, "cannot write '%s': %s", output, strerror(errno));
-    if (code != EXIT_OK) unlink(temp);
-    return code;
+/* Moves what the linker made to where it is wanted: atomically, and with one message where that cannot be done. */
+static int deliver(const char *made, const char *output) {
+    char *bytes;
+    size_t n;
+    int error = file_read(made, SIZE_MAX, &bytes, &n);
+    if (error) return fail(EXIT_IO, "cannot read '%s': %s", made, strerror(error));
+    error = file_write(output, bytes, n, 0755);
+    free(bytes);
+    return error ? fail(EXIT_IO, "cannot write '%s': %s", output, strerror(error)) : EXIT_OK;
 }
 
 static int link_in_folder(Arena *a, const char *folder, const void *object, size_t n, const char *output, const LinkOptions *o) {
     const char *args[ARGS_MAX], *runtime = find_runtime(a, o);
-    const char *path = arena_printf(a, "%s/model.o", folder), *temp = arena_printf(a, "%s.%ld.tmp", output, (long)getpid());
+    const char *path = arena_printf(a, "%s/model.o", folder), *made = arena_printf(a, "%s/trainer", folder);
     if (!runtime) return EXIT_ENV;
-    build_command(args, find_linker(o), path, runtime, temp, o->strip);
+    build_command(args, find_linker(o), path, runtime, made, o->strip);
     if (o->verbose || o->dry_run) print_command(args);
     if (o->dry_run) return EXIT_OK;
     int error = file_write(path, object, n, 0600);
-    if (error) return fail(EXIT_IO, "cannot write '%s': %s", path, strerror(error));
-    struct stat st;
-    int code;
-    if (stat(output, &st) == 0 && S_ISDIR(st.st_mode)) code = fail(EXIT_IO, "cannot write '%s': %s", output, strerror(EISDIR));
-    else code = run_and_rename(args, temp, output);
+    int code = error ? fail(EXIT_IO, "cannot write '%s': %s", path, strerror(error)) : run_command(args);
+    if (code == EXIT_OK) code = deliver(made, output);
     unlink(path);
+    unlink(made);
     return code;
 }
 

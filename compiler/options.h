@@ -6,8 +6,8 @@
 #include "diag.h"
 #include "pass.h"
 
-typedef enum EmitKind { EMIT_TOKENS, EMIT_AST, EMIT_GRAPH, EMIT_PLAN, EMIT_LOOPS, EMIT_LLVM_IR, EMIT_LLVM_BC, EMIT_ASM, EMIT_OBJ,
-                       EMIT_EXE, EMIT_DOT, EMIT_COUNT } EmitKind;
+typedef enum EmitKind { EMIT_TOKENS, EMIT_AST, EMIT_GRAPH, EMIT_DOT, EMIT_PLAN, EMIT_LOOPS, EMIT_LLVM_IR, EMIT_LLVM_BC, EMIT_ASM,
+                       EMIT_OBJ, EMIT_EXE, EMIT_COUNT } EmitKind;
 
 /* The names of the kinds, in order (that of the stages that make them); null-terminated. */
 extern const char *const emit_names[];

@@ -260,6 +260,24 @@ START_TEST(bounds) {
 }
 END_TEST
 
+/* Lanes that do not start at 0: y[l] = 10 * l + x[l] for l in 2 .. 6. */
+START_TEST(first_lane) {
+    Harness hh = harness_new(8, 8, 1), *h = &hh;
+    harness_kernel(h, "k", 1, 1);
+    Buffer *x = harness_buffer(h, "x", ELEM_I32, SPACE_ARENA, 1, (int64_t[]){ 8 }, 0), *y = harness_buffer(h, "y", ELEM_I32, SPACE_ARENA, 1, (int64_t[]){ 8 }, 0);
+    Stmt *l = harness_loop(h, h->k->body, LOOP_LANE, "l", 2, 6);
+    STORE(l, y, expr_binary(h->a, EXPR_ADD, expr_index(h->a, affine_scale(h->a, V(l), 10)), LOAD(x, V(l))), V(l));
+    harness_load(h, NULL, 2);
+    nrt_ctx ctx = harness_open(h, 8);
+    int32_t *xp = harness_at(&ctx, x), *yp = harness_at(&ctx, y);
+    for (int i = 0; i < 8; i++) xp[i] = 100 * i;
+    h->model->step(&ctx);
+    for (int i = 0; i < 8; i++) ck_assert_int_eq(yp[i], i >= 2 && i < 6 ? 110 * i : 0);
+    harness_close(&ctx);
+    harness_free(h);
+}
+END_TEST
+
 /* ---- segments ---- */
 
 /* Two kernels of one ITEMS segment note worker-free facts of each item: task, range; ticks are counted where asked for. */
@@ -446,6 +464,7 @@ int main(void) {
     tcase_add_loop_test(tc, operators, 1, 2);
     tcase_add_loop_test(tc, operators, 4, 5);
     tcase_add_test(tc, bounds);
+    tcase_add_test(tc, first_lane);
     tcase_add_loop_test(tc, items, 0, 3);
     tcase_add_test(tc, blocks);
     tcase_add_test(tc, model);
