@@ -180,7 +180,7 @@ static void check_module(const Emit *e) {
 }
 
 static void optimize(const Emit *e) {
-    static const char passes[] = "function(sroa,early-cse<memssa>,simplifycfg,loop-mssa(licm),early-cse,simplifycfg)";
+    static const char passes[] = "function(sroa,early-cse<memssa>,simplifycfg,loop-mssa(licm),early-cse,simplifycfg),always-inline";
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
     LLVMErrorRef error = LLVMRunPasses(e->module, passes, e->machine, options);
     if (error) BUG("the pass pipeline failed: %s", LLVMGetErrorMessage(error));

@@ -1,7 +1,7 @@
 /* emit_math.c: exp, log, sigmoid and tanh as straight-line code, for one f32 or a vector of them.
  *
- * Each is a function of the module, NETWORK.FUNCTION.LANES, made when first called: unrolled loops call it often, and the code
- * generator's time goes with the length of the code. Calls do not wait for each other, so they overlap as inline code does.
+ * Each is a function of the module, NETWORK.FUNCTION.LANES, made when first called and inlined after all other passes: they
+ * see a short call, and the loop around keeps the constants in registers, which a real call would not.
  *
  * No tables, no branches, the same operations for scalars and vectors: bit for bit the same results in any lane. NaN gives
  * NaN, infinities and signed zeros their limits. Coefficients come from scripts/math_coefficients.py; the split of ln 2 into
@@ -175,6 +175,8 @@ static LLVMValueRef make_function(Emit *e, ExprKind kind, const char *name, LLVM
     unsigned memory = LLVMGetEnumAttributeKindForName("memory", 6), returns = LLVMGetEnumAttributeKindForName("willreturn", 10);
     LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, memory, 0)); /* none */
     LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, returns, 0));
+    unsigned inlined = LLVMGetEnumAttributeKindForName("alwaysinline", 12);
+    LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, inlined, 0));
     LLVMBuildRet(e->b, kind == EXPR_EXP ? exp_of(e, x) : kind == EXPR_LOG ? log_of(e, x) : kind == EXPR_SIGMOID ? sigmoid_of(e, x) : tanh_of(e, x));
     LLVMDisposeBuilder(e->b);
     e->b = outside;

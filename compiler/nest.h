@@ -64,7 +64,8 @@ typedef struct Subst {
     Affine value[2 * AXIS_MAX];
     int nbuffers;
     const Buffer *from[16];   /* rank-0 locals ... */
-    const Buffer *to[16];     /* ... become these, indexed by `index` */
+    const Buffer *to[16];     /* ... become these, indexed by `index` from place `skip` on */
+    int skip[16];
     const Affine *index;
 } Subst;
 Affine subst_affine(const Subst *s, Affine x);

@@ -28,13 +28,14 @@ static Regions axis_regions(const Nest *n, const Schedule *s, int axis, int lane
     return r;
 }
 
-int64_t schedule_items(const Nest *n, const Schedule *s, int lanes) {
-    int64_t items = 0;
-    if (s->parallel < 0) return 0;
-    Regions r = axis_regions(n, s, s->parallel, lanes);
-    for (int i = 0; i < r.n; i++) items += r.at[i].count;
-    return items;
+static int64_t count_tiles(const Nest *n, const Schedule *s, int axis, int lanes) {
+    int64_t tiles = 0;
+    Regions r = axis_regions(n, s, axis, lanes);
+    for (int i = 0; i < r.n; i++) tiles += r.at[i].count;
+    return tiles;
 }
+
+int64_t schedule_items(const Nest *n, const Schedule *s, int lanes) { return s->parallel < 0 ? 0 : count_tiles(n, s, s->parallel, lanes); }
 
 /* ---- applying ---- */
 
@@ -47,6 +48,7 @@ typedef struct Apply {
     Kernel *kernel;
     Affine base[AXIS_MAX];     /* first point of the tile at hand */
     Region region[AXIS_MAX];
+    const Var *block;          /* number of the cache tile at hand, or null */
 } Apply;
 
 static const Var *fresh_var(Apply *p, const char *name) {
@@ -111,16 +113,18 @@ static bool local_varies(const Apply *p, const Buffer *local) {
     return true; /* accumulators */
 }
 
-/* The rank-0 local as it stands in this tile: one number for each point and, where they differ, lane. */
-static const Buffer *expand_local(Apply *p, const Leaf *leaf, const Buffer *point) {
+/* The rank-0 local as it stands in this tile: one number for each point (but for the first `skip` tile axes, which are loops around it)
+ * and, where they differ, lane. */
+static const Buffer *expand_local(Apply *p, const Leaf *leaf, const Buffer *point, int skip) {
     Buffer *b = ARENA_NEW(p->a, Buffer);
     b->name = arena_name(p->a, arena_printf(p->a, "%s%d", point->name, p->kernel->serial++));
     b->elem = point->elem;
     b->space = SPACE_LOCAL;
-    b->rank = leaf->ntile + (leaf->width > 0 && local_varies(p, point));
+    int tile = leaf->ntile - skip;
+    b->rank = tile + (leaf->width > 0 && local_varies(p, point));
     int64_t stride = 1;
     for (int i = b->rank - 1; i >= 0; i--) {
-        b->dim[i] = i == leaf->ntile ? leaf->width : leaf->size[i];
+        b->dim[i] = i == tile ? leaf->width : leaf->size[skip + i];
         b->stride[i] = stride;
         stride *= b->dim[i];
     }
@@ -129,24 +133,42 @@ static const Buffer *expand_local(Apply *p, const Leaf *leaf, const Buffer *poin
     return b;
 }
 
-static void expand_locals(Apply *p, Leaf *leaf) {
-    for (int i = 0; i < leaf->ntile; i++) leaf->index[i] = affine_var(p->a, leaf->var[i]);
+static void map_local(Apply *p, Leaf *leaf, const Buffer *point, int skip) {
     Subst *s = &leaf->subst;
-    s->index = arena_copy(p->a, leaf->index, sizeof leaf->index);
-    for (int i = 0; i < p->nest->accs.n; i++) s->from[s->nbuffers++] = p->nest->accs.at[i].buffer;
-    for (int i = 0; i < p->nest->assigns.n; i++) {
-        const Buffer *b = p->nest->assigns.at[i].buffer;
-        if (b->space != SPACE_LOCAL || b->rank) continue;
-        ENSURE(s->nbuffers < (int)(sizeof s->from / sizeof s->from[0]));
-        s->from[s->nbuffers++] = b;
-    }
-    for (int i = 0; i < s->nbuffers; i++) s->to[i] = expand_local(p, leaf, s->from[i]);
+    ENSURE(s->nbuffers < (int)(sizeof s->from / sizeof s->from[0]));
+    s->from[s->nbuffers] = point;
+    s->skip[s->nbuffers] = skip;
+    s->to[s->nbuffers++] = expand_local(p, leaf, point, skip);
 }
 
-/* Opens the unrolled loops over the tile inside `into` and returns the innermost. */
-static Stmt *open_tile(Apply *p, const Leaf *leaf, Stmt *into) {
+static bool is_transcendental(const Expr *e) {
+    if (e->kind == EXPR_EXP || e->kind == EXPR_LOG || e->kind == EXPR_SIGMOID || e->kind == EXPR_TANH) return true;
+    for (int i = 0, n = expr_operands(e->kind); i < n; i++)
+        if (is_transcendental(e->arg[i])) return true;
+    return false;
+}
+
+static bool is_let(const Assign *as) { return as->buffer->space == SPACE_LOCAL && !as->buffer->rank; }
+
+static void index_leaf(Apply *p, Leaf *leaf, const Var *lane) {
+    for (int i = 0; i < leaf->ntile; i++) leaf->index[i] = affine_var(p->a, leaf->var[i]);
+    if (lane) leaf->index[leaf->ntile] = affine_var(p->a, lane);
+    leaf->subst.index = arena_copy(p->a, leaf->index, sizeof leaf->index);
+}
+
+static void expand_accs(Apply *p, Leaf *leaf) {
+    for (int i = 0; i < p->nest->accs.n; i++) map_local(p, leaf, p->nest->accs.at[i].buffer, 0);
+}
+
+static void expand_lets(Apply *p, Leaf *leaf, int skip) {
+    for (int i = 0; i < p->nest->assigns.n; i++)
+        if (is_let(&p->nest->assigns.at[i])) map_local(p, leaf, p->nest->assigns.at[i].buffer, skip);
+}
+
+/* Opens the loops over the tile inside `into` and returns the innermost. */
+static Stmt *open_tile(Apply *p, const Leaf *leaf, LoopKind kind, Stmt *into) {
     for (int i = 0; i < leaf->ntile; i++) {
-        Stmt *f = stmt_for(p->a, leaf->var[i], LOOP_UNROLL, affine_const(0), affine_const(leaf->size[i]), 1);
+        Stmt *f = stmt_for(p->a, leaf->var[i], kind, affine_const(0), affine_const(leaf->size[i]), 1);
         stmt_add(p->a, into, f);
         into = f;
     }
@@ -176,25 +198,63 @@ static Stmt *open_reduction(Apply *p, Leaf *leaf, Stmt *into) {
     return into;
 }
 
-static void write_tile(Apply *p, Leaf *leaf, Stmt *into) {
+static void write_sums(Apply *p, Leaf *leaf, Stmt *into) {
     const Nest *n = p->nest;
-    if (n->accs.n) {
-        Stmt *init = open_tile(p, leaf, into);
-        for (int i = 0; i < n->accs.n; i++) store_local(p, leaf, init, n->accs.at[i].buffer, n->accs.at[i].init);
-        Stmt *update = open_tile(p, leaf, open_reduction(p, leaf, into));
-        for (int i = 0; i < n->accs.n; i++) store_local(p, leaf, update, n->accs.at[i].buffer, n->accs.at[i].update);
-    }
-    Stmt *assign = open_tile(p, leaf, into);
-    for (int i = 0; i < n->assigns.n; i++) {
-        const Assign *as = &n->assigns.at[i];
-        if (as->buffer->space == SPACE_LOCAL && !as->buffer->rank) {
-            store_local(p, leaf, assign, as->buffer, as->value);
+    Stmt *init = open_tile(p, leaf, LOOP_UNROLL, into);
+    for (int i = 0; i < n->accs.n; i++) store_local(p, leaf, init, n->accs.at[i].buffer, n->accs.at[i].init);
+    Stmt *update = open_tile(p, leaf, LOOP_UNROLL, open_reduction(p, leaf, into));
+    for (int i = 0; i < n->accs.n; i++) store_local(p, leaf, update, n->accs.at[i].buffer, n->accs.at[i].update);
+}
+
+static void write_assigns(Apply *p, const Leaf *leaf, Stmt *into) {
+    for (int i = 0; i < p->nest->assigns.n; i++) {
+        const Assign *as = &p->nest->assigns.at[i];
+        if (is_let(as)) {
+            store_local(p, leaf, into, as->buffer, as->value);
             continue;
         }
         Affine *at = ARENA_ARRAY(p->a, Affine, as->buffer->rank);
         for (int j = 0; j < as->buffer->rank; j++) at[j] = subst_affine(&leaf->subst, as->at[j]);
-        stmt_add(p->a, assign, stmt_store(p->a, as->buffer, at, subst_expr(&leaf->subst, as->value), n->span));
+        stmt_add(p->a, into, stmt_store(p->a, as->buffer, at, subst_expr(&leaf->subst, as->value), p->nest->span));
     }
+}
+
+/* The sums of the tile move from registers to the stack, and a loop of its own finishes them point by point: the many
+ * constants of an exponential then stay in registers, and its code is there once. */
+static void write_staged(Apply *p, const Leaf *leaf, const Var *lane, Stmt *into) {
+    Leaf tail = *leaf;
+    tail.subst.nbuffers = 0;
+    for (int i = 0; i < tail.ntile; i++) {
+        tail.var[i] = fresh_var(p, "p");
+        for (int j = 0; j < tail.subst.n; j++)
+            tail.subst.value[j] = affine_subst(p->a, tail.subst.value[j], leaf->var[i], affine_var(p->a, tail.var[i]));
+    }
+    index_leaf(p, &tail, lane);
+    expand_accs(p, &tail);
+    expand_lets(p, &tail, tail.ntile);
+    Stmt *copy = open_tile(p, leaf, LOOP_UNROLL, into);
+    for (int i = 0; i < p->nest->accs.n; i++) {
+        const Expr *sum = subst_expr(&leaf->subst, expr_load(p->a, p->nest->accs.at[i].buffer, NULL));
+        stmt_add(p->a, copy, stmt_store(p->a, tail.subst.to[i], sum->at, sum, p->nest->span));
+    }
+    write_assigns(p, &tail, open_tile(p, &tail, LOOP_SERIAL, into));
+}
+
+static bool wants_staging(const Nest *n, const Leaf *leaf) {
+    bool costly = false;
+    for (int i = 0; i < n->assigns.n; i++) costly = costly || is_transcendental(n->assigns.at[i].value);
+    return costly && n->accs.n && leaf->ntile;
+}
+
+static void write_tile(Apply *p, Leaf *leaf, const Var *lane, Stmt *into) {
+    expand_accs(p, leaf);
+    if (p->nest->accs.n) write_sums(p, leaf, into);
+    if (wants_staging(p->nest, leaf)) {
+        write_staged(p, leaf, lane, into);
+        return;
+    }
+    expand_lets(p, leaf, 0);
+    write_assigns(p, leaf, open_tile(p, leaf, LOOP_UNROLL, into));
 }
 
 static void apply_leaf(Apply *p, Stmt *into) {
@@ -211,9 +271,8 @@ static void apply_leaf(Apply *p, Stmt *into) {
     }
     for (int i = 0; i < p->nest->naxes; i++)
         if (!p->nest->axis[i].reduce) map_axis(p, &leaf, i, lane);
-    if (lane) leaf.index[leaf.ntile] = affine_var(p->a, lane);
-    expand_locals(p, &leaf);
-    write_tile(p, &leaf, into);
+    index_leaf(p, &leaf, lane);
+    write_tile(p, &leaf, lane, into);
 }
 
 static void apply_axis(Apply *p, int k, Stmt *into);
@@ -221,21 +280,25 @@ static void apply_axis(Apply *p, int k, Stmt *into);
 /* The loop over the tiles of one region, and everything inside. `first`: number of the region's first tile on its axis. */
 static void apply_region(Apply *p, int k, int axis, Region r, int64_t first, Stmt *into) {
     p->region[axis] = r;
-    bool parallel = axis == p->s->parallel;
-    if (r.count == 1 && !parallel) {
+    bool parallel = axis == p->s->parallel, blocked = axis == p->s->block, numbered = parallel || blocked; /* tiles counted over all regions */
+    if (r.count == 1 && !numbered) {
         p->base[axis] = affine_const(r.start);
         apply_axis(p, k + 1, into);
         return;
     }
     const Var *t = fresh_var(p, p->nest->axis[axis].var->name);
-    Affine lo = affine_const(parallel ? first : 0), hi = affine_const((parallel ? first : 0) + r.count);
+    Affine lo = affine_const(numbered ? first : 0), hi = affine_const((numbered ? first : 0) + r.count);
     Stmt *f = stmt_for(p->a, t, LOOP_SERIAL, lo, hi, 1);
     if (parallel) {
         f->lo[f->nlo++] = affine_var(p->a, p->kernel->lo);
         f->hi[f->nhi++] = affine_var(p->a, p->kernel->hi);
+    } else if (blocked) {
+        Affine at = affine_scale(p->a, affine_var(p->a, p->block), p->s->block_tiles);
+        f->lo[f->nlo++] = at;
+        f->hi[f->nhi++] = affine_offset(at, p->s->block_tiles);
     }
     stmt_add(p->a, into, f);
-    Affine tile = affine_offset(affine_var(p->a, t), parallel ? -first : 0);
+    Affine tile = affine_offset(affine_var(p->a, t), numbered ? -first : 0);
     p->base[axis] = affine_offset(affine_scale(p->a, tile, r.size * r.width), r.start);
     apply_axis(p, k + 1, f);
 }
@@ -301,6 +364,7 @@ static const char *check_schedule(const Nest *n, const Schedule *s, int nspace) 
         if (x->reduce && s->unroll[i] && (x->extent < 0 || x->nlo + x->nhi)) return "an axis with run-time bounds cannot be unrolled";
     }
     if (s->parallel >= 0 && s->order[0] != s->parallel) return "the parallel axis is not the outermost";
+    if (s->block >= 0 && (s->parallel >= 0 || n->axis[s->block].reduce || n->axis[s->block].extent < 0 || s->block_tiles < 1)) return "the cache tile does not fit";
     if (s->lane_axis >= 0 && n->axis[s->lane_axis].reduce) return "lanes on a reduce axis";
     return NULL;
 }
@@ -310,12 +374,20 @@ const char *schedule_apply(Arena *a, const Nest *n, const Schedule *s, int lanes
     const char *why = check_schedule(n, s, nspace);
     if (why) return why;
     Apply p = {.a = a, .nest = n, .s = s, .lanes = lanes, .nspace = nspace, .l = s->lane_axis >= 0 ? NULL : l, .kernel = k};
+    if (s->block >= 0) {
+        p.block = fresh_var(&p, n->axis[s->block].var->name);
+        int64_t blocks = ceil_div(count_tiles(n, s, s->block, lanes), s->block_tiles);
+        Stmt *f = stmt_for(a, p.block, LOOP_SERIAL, affine_const(0), affine_const(blocks), 1);
+        stmt_add(a, into, f);
+        into = f;
+    }
     apply_axis(&p, 0, into);
     return NULL;
 }
 
 const char *schedule_text(Arena *a, const Nest *n, const Schedule *s) {
     const char *t = "";
+    if (s->block >= 0) t = arena_printf(a, "%s:%lldx%lld", n->axis[s->block].var->name, (long long)s->block_tiles, (long long)s->tile[s->block]);
     for (int k = 0; k < n->naxes; k++) {
         int i = s->order[k];
         const char *name = n->axis[i].var->name;
@@ -328,7 +400,7 @@ const char *schedule_text(Arena *a, const Nest *n, const Schedule *s) {
 /* ---- choosing ---- */
 
 Schedule schedule_plain(const Nest *n) {
-    Schedule s = {.parallel = -1, .lane_axis = -1};
+    Schedule s = {.parallel = -1, .lane_axis = -1, .block = -1};
     int k = 0;
     for (int reduce = 0; reduce < 2; reduce++)
         for (int i = 0; i < n->naxes; i++) {
@@ -345,13 +417,6 @@ static bool expr_uses(const Expr *e, const Var *v) {
             if (affine_coef(e->at[i], v)) return true;
     for (int i = 0, n = expr_operands(e->kind); i < n; i++)
         if (expr_uses(e->arg[i], v)) return true;
-    return false;
-}
-
-static bool is_transcendental(const Expr *e) {
-    if (e->kind == EXPR_EXP || e->kind == EXPR_LOG || e->kind == EXPR_SIGMOID || e->kind == EXPR_TANH) return true;
-    for (int i = 0, n = expr_operands(e->kind); i < n; i++)
-        if (is_transcendental(e->arg[i])) return true;
     return false;
 }
 
@@ -454,6 +519,8 @@ static void choose_unroll(const Nest *n, Schedule *s) {
     int64_t points = 1, steps = 1;
     for (int i = 0; i < n->naxes; i++)
         if (!n->axis[i].reduce) points *= s->tile[i];
+    for (int i = 0; i < n->accs.n; i++)
+        if (is_transcendental(n->accs.at[i].update)) return; /* long as it is */
     for (int k = n->naxes - 1; k >= 0 && n->axis[s->order[k]].reduce; k--) {
         const Axis *x = &n->axis[s->order[k]];
         if (x->extent < 0 || x->nlo + x->nhi) break;
@@ -477,6 +544,31 @@ static void choose_order(const Search *q, const Var *l, Schedule *s) {
         if (s->order[i] != last && !expr_uses(data, q->n->axis[s->order[i]].var)) order[k++] = s->order[i];
     if (last >= 0) order[k++] = last;
     memcpy(s->order, order, sizeof order[0] * (size_t)nspace);
+}
+
+/* Bytes of the buffer that e loads. */
+static int64_t operand_bytes(const Expr *e) {
+    int64_t bytes = 4;
+    for (int i = 0; e->kind == EXPR_LOAD && i < e->buffer->rank; i++)
+        if (!checked_mul(bytes, i64_max(1, e->buffer->dim[i]), &bytes)) return INT64_MAX;
+    return bytes;
+}
+
+/* Weights that do not fit into the cache are gone through in runs of output channels that do. */
+static void choose_block(const Search *q, const Machine *m, const Var *l, Schedule *s) {
+    if (!l) return;
+    const Expr *weights = expr_uses(q->a, l) ? q->b : q->a;
+    int64_t bytes = operand_bytes(weights);
+    if (expr_uses(weights, l) || bytes <= m->cache) return;
+    for (int k = 1; k < count_space(q->n); k++) { /* an axis that is outermost already needs no run of its own */
+        int i = s->order[k];
+        if (!can_tile(q->n, i) || !expr_uses(weights, q->n->axis[i].var)) continue;
+        int64_t tiles = count_tiles(q->n, s, i, q->lanes), fit = i64_max(1, m->cache / ceil_div(bytes, tiles));
+        if (fit >= tiles) return;
+        s->block = i;
+        s->block_tiles = fit;
+        return;
+    }
 }
 
 /* Not a contraction: a few neighbouring points at a time, to hide latencies and the loop's own instructions. */
@@ -505,6 +597,7 @@ Schedule schedule_choose(const Nest *n, const Machine *m, const Var *l, int lane
     if (is_contraction(n, &q.a, &q.b)) {
         choose_tile(&q, m);
         choose_order(&q, l, &q.s);
+        if (parallel < 0) choose_block(&q, m, l, &q.s);
     } else {
         choose_pointwise_tile(n, &q.s);
     }

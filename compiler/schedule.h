@@ -6,6 +6,9 @@
  *
  *     for tiles...: { acc[tile] = init;  for reduce...: acc[tile] = update;  assignments[tile] }
  *
+ * A cache tile is a run of register tiles of one axis: what they share (the weights of those output channels) stays in the
+ * cache while all other axes are gone through, before the next run's turn comes.
+ *
  * Lanes are the images of the block (`lanes_are_images`: the caller has opened the lane loop) or the points of one space
  * axis with stride one (`lane_axis`), whose last, narrower vector takes what is left over.
  */
@@ -17,11 +20,13 @@
 typedef struct Machine {
     int lanes;             /* f32 in a vector */
     int registers;         /* vector registers */
-    bool broadcast_operand;/* an FMA can take a scalar from memory for all lanes (AVX-512) */
+    int64_t cache;         /* bytes of a core's own second-level cache that weights may take */
 } Machine;
 
 typedef struct Schedule {
     int64_t tile[AXIS_MAX];  /* space axes: points in a tile (for lane_axis: vectors), >= 1 */
+    int block;               /* a space axis whose tiles are taken `block_tiles` at a time, in an outermost loop of its own; or -1 */
+    int64_t block_tiles;
     bool unroll[AXIS_MAX];   /* reduce axes: expand */
     int order[AXIS_MAX];     /* space axes' tile loops, outermost first; then reduce axes, outermost first */
     int parallel;            /* the space axis whose tiles are the kernel's items (outermost), or -1 */

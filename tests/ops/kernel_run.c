@@ -61,6 +61,10 @@ KernelCompiled kernel_load(const char *name, const char *source, KernelConfig co
     const Target *t = target_new(k.arena, config.march, NULL, &error);
     ck_assert_msg(t != NULL, "%s", t ? "" : error);
     PlanOptions options = plan_options(t, config.opt_level);
+    options.fuse &= !config.no_fuse;
+    options.depth_first &= !config.no_depth_first;
+    options.tile &= !config.no_tile;
+    options.partial &= !config.no_partial;
     Program *p = program_lower(k.arena, k.graph, &options);
     const char *why = loop_verify(p);
     ck_assert_msg(!why, "%s: %s", name, why ? why : "");

@@ -13,6 +13,7 @@
 typedef struct KernelConfig {
     const char *march;  /* null: this machine */
     int opt_level;      /* 0: the plain reference lowering */
+    bool no_fuse, no_depth_first, no_tile, no_partial; /* as -fno-... */
 } KernelConfig;
 
 typedef struct KernelCompiled {

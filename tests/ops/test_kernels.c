@@ -12,6 +12,7 @@ typedef struct Case { const char *name, *source; bool whole; } Case;
 
 /* A network on CxHxW, trained on dense targets of the given type: every gradient is whole if the inputs are. */
 #define IMAGE_NET(name, in, out, body) {name, "network n(" in ") -> (" out ") { " body " }\ntrain { batch = 20; loss = squared_error(reduction=\"sum\"); data = arrays(inputs=\"x.npy\", targets=\"y.npy\") }\n", true}
+#define REAL_NET(name, in, out, body) {name, "network n(" in ") -> (" out ") { " body " }\ntrain { batch = 20; loss = squared_error; data = arrays(inputs=\"x.npy\", targets=\"y.npy\") }\n", false}
 #define CLASS_NET(name, in, classes, body) {name, "network n(" in ") -> " classes " { " body " }\ntrain { batch = 20 }\n", false}
 
 static const Case cases[] = {
@@ -30,6 +31,7 @@ static const Case cases[] = {
     IMAGE_NET("groups", "4, 5, 5", "6, 5, 5", "conv(4, 1); conv(6, 3, pad=1, groups=2)"),
     IMAGE_NET("depthwise", "5, 6, 5", "5, 3, 3", "conv(5, 1); conv(5, 3, pad=1, stride=2, groups=5)"),
     IMAGE_NET("grouped multiplier", "3, 4, 4", "6, 4, 4", "conv(3, 1); conv(6, 3, pad=1, groups=3, bias=false)"),
+    REAL_NET("weights larger than the cache", "70, 4, 5", "90, 4, 5", "conv(85, 3, pad=1); conv(90, 3, pad=1)"),
     IMAGE_NET("relu", "2, 5, 4", "3, 5, 4", "conv(4, 3, pad=1) -> relu; conv(3, 1)"),
     IMAGE_NET("max pool", "2, 6, 8", "3, 3, 4", "conv(3, 3, pad=1) -> relu -> max_pool(2); conv(3, 1)"),
     IMAGE_NET("max pool alone", "2, 6, 9", "2, 2, 3", "conv(2, 1); max_pool(3)"),
@@ -51,7 +53,14 @@ static const Case cases[] = {
     CLASS_NET("average pool, padded windows", "3, 6, 7", "3", "conv(3, 1) -> sigmoid; avg_pool((4, 3), stride=(2, 3), pad=(2, 1)); flatten; linear(3)"),
 };
 
-static const KernelConfig configs[] = {{NULL, 0}, {NULL, 2}, {"x86-64", 2}};
+static const KernelConfig configs[] = {
+    {.opt_level = 0},
+    {.opt_level = 2},
+    {.march = "x86-64", .opt_level = 2},
+    {.opt_level = 2, .no_fuse = true},
+    {.opt_level = 2, .no_depth_first = true, .no_partial = true},
+    {.opt_level = 1, .no_tile = true},
+};
 
 START_TEST(test_case) {
     const Case *c = &cases[_i % (int)(sizeof cases / sizeof *cases)];
@@ -60,7 +69,7 @@ START_TEST(test_case) {
     const int64_t sizes[] = {20, 1, 8, 13};
     for (int i = 0; i < 4; i++) {
         const char *why = kernel_check(&k, sizes[i], (KernelCheck){.whole = c->whole, .tolerance = 2e-6, .seed = 77 + (uint64_t)i});
-        ck_assert_msg(!why, "%s, -O%d, march %s, %lld images: %s", c->name, config.opt_level, config.march ? config.march : "native", (long long)sizes[i], why ? why : "");
+        ck_assert_msg(!why, "%s, configuration %d, %lld images: %s", c->name, _i / (int)(sizeof cases / sizeof *cases), (long long)sizes[i], why ? why : "");
     }
     kernel_unload(&k);
 }
