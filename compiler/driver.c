@@ -124,11 +124,39 @@ static bool nothing_after(const Driver *d, EmitKind last) {
     return d->options.emits.n > 0;
 }
 
-/* More than one output cannot share the one name that -o gives. */
+/* The path that the command line gives an output, or null where it gives none. */
+static const char *given_path(const Driver *d, int i) {
+    const char *path = d->options.emits.at[i].path;
+    return path ? path : d->options.output;
+}
+
+/* The first output that can be made from this kind of source, by its suffix. */
+static EmitKind first_output(const Driver *d) {
+    const char *path = d->options.input;
+    return has_suffix(path, ".loops") ? EMIT_PLAN : has_suffix(path, ".graph") ? EMIT_GRAPH : EMIT_TOKENS;
+}
+
+/* Every output has a name of its own, and the source is early enough for it. */
 static bool check_outputs(Driver *d) {
-    int nameless = 0;
-    for (int i = 0; i < d->options.emits.n; i++) nameless += !d->options.emits.at[i].path;
-    return nameless < 2 || !d->options.output || fail(d, EXIT_USAGE, "-o %s names one output, but %d have no =PATH of their own", d->options.output, nameless);
+    const Emit *emit = d->options.emits.at;
+    int nameless = 0, n = d->options.emits.n;
+    for (int i = 0; i < n; i++) nameless += !emit[i].path;
+    if (nameless > 1 && d->options.output)
+        return fail(d, EXIT_USAGE, "-o %s names one output, but %d have no =PATH of their own", d->options.output, nameless);
+    for (int i = 0; i < n; i++) {
+        const char *path = given_path(d, i);
+        for (int j = 0; path && strcmp(path, "-") && j < i; j++)
+            if (given_path(d, j) && !strcmp(path, given_path(d, j))) return fail(d, EXIT_USAGE, "two outputs have the same name '%s'", path);
+        if (emit[i].kind < first_output(d))
+            return fail(d, EXIT_USAGE, "--emit=%s: '%s' comes after that stage", emit_names[emit[i].kind], d->options.input);
+    }
+    return true;
+}
+
+/* Constants and settings stand in a .net file; later forms have neither. */
+static bool check_defines(Driver *d) {
+    return !d->options.defines.n || first_output(d) == EMIT_TOKENS ||
+           fail(d, EXIT_USAGE, "-D %s: '%s' has no constants any more; -D works on a .net file", d->options.defines.at[0], d->options.input);
 }
 
 static void print_tokens(void *d, Text *out) { parse_tokens(out, ((Driver *)d)->arena, ((Driver *)d)->diag, ((Driver *)d)->file); }
@@ -188,7 +216,8 @@ static bool parse_source(Driver *d) {
     pass_begin(&d->passes, PASS_PARSE);
     d->ast = parse_file(d->arena, d->diag, d->file);
     if (diag_errors(d->diag)) return stop(d, EXIT_SOURCE);
-    if (!end_pass(d, PASS_PARSE, "ast", print_ast) || !write_all(d, EMIT_AST, false, print_ast)) return false;
+    bool goes_on = end_pass(d, PASS_PARSE, "ast", print_ast);
+    if (!write_all(d, EMIT_AST, false, print_ast) || !goes_on) return false;
     return !nothing_after(d, EMIT_AST) || stop(d, EXIT_OK);
 }
 
@@ -221,10 +250,12 @@ static void verify_loops(const Program *p) {
     if (error) BUG("%s", error);
 }
 
+static bool only_shapes(const Driver *d) { return d->options.check || d->options.summary; }
+
 /* Stops here where only shapes were asked for. */
 static bool want_graph(Driver *d, const Model *m) {
     if (d->options.summary && !print_summary(d, m)) return false;
-    return !(d->options.check || d->options.summary) || stop(d, diag_errors(d->diag) ? EXIT_SOURCE : EXIT_OK);
+    return !only_shapes(d) || stop(d, diag_errors(d->diag) ? EXIT_SOURCE : EXIT_OK);
 }
 
 /* From the tree to the graph of the forward pass. */
@@ -233,22 +264,24 @@ static bool elaborate_source(Driver *d) {
     pass_begin(&d->passes, PASS_ELABORATE);
     Elaborated *e = elaborate(d->arena, d->diag, d->file, d->ast, &options);
     if (!e) return stop(d, EXIT_SOURCE);
+    if (only_shapes(d)) end_pass(d, PASS_ELABORATE, NULL, NULL); /* layers without operators leave no graph to show */
     if (!want_graph(d, e->model)) return false;
     if (!elaborate_complete(e, d->diag)) return stop(d, EXIT_SOURCE);
     d->graph = e->graph;
     graph_sweep(d->graph);
     verify_graph(d->graph);
-    return end_pass(d, PASS_ELABORATE, "graph", print_graph);
+    bool goes_on = end_pass(d, PASS_ELABORATE, "graph", print_graph);
+    return write_all(d, EMIT_GRAPH, true, print_forward) && goes_on;
 }
 
 static bool read_graph(Driver *d) {
     d->graph = graph_parse(d->arena, d->diag, d->file);
-    return d->graph ? want_graph(d, d->graph->model) : stop(d, EXIT_SOURCE);
+    if (!d->graph) return stop(d, EXIT_SOURCE);
+    return want_graph(d, d->graph->model) && write_all(d, EMIT_GRAPH, true, print_forward);
 }
 
 /* The training graph: forward, backward, update. */
 static bool differentiate(Driver *d) {
-    if (!write_all(d, EMIT_GRAPH, true, print_forward)) return false;
     pass_begin(&d->passes, PASS_DIFFERENTIATE);
     const char *error = grad_build(d->graph);
     if (error) return fail(d, EXIT_SOURCE, "%s", error);
@@ -256,8 +289,8 @@ static bool differentiate(Driver *d) {
     pass_begin(&d->passes, PASS_SWEEP);
     graph_sweep(d->graph);
     verify_graph(d->graph);
-    if (!end_pass(d, PASS_SWEEP, "graph", print_graph)) return false;
-    if (!write_all(d, EMIT_GRAPH, false, print_graph) || !write_all(d, EMIT_DOT, false, print_dot)) return false;
+    bool goes_on = end_pass(d, PASS_SWEEP, "graph", print_graph);
+    if (!write_all(d, EMIT_GRAPH, false, print_graph) || !write_all(d, EMIT_DOT, false, print_dot) || !goes_on) return false;
     return !nothing_after(d, EMIT_DOT) || stop(d, EXIT_OK);
 }
 
@@ -276,23 +309,25 @@ static PlanOptions plan_switches(const Driver *d) {
     return p;
 }
 
+static bool write_loops(Driver *d) {
+    if (!write_all(d, EMIT_PLAN, false, print_plan) || !write_all(d, EMIT_LOOPS, false, print_loops)) return false;
+    return !nothing_after(d, EMIT_LOOPS) || stop(d, EXIT_OK);
+}
+
 /* The graph as kernels. */
 static bool lower_graph(Driver *d) {
     PlanOptions options = plan_switches(d);
     pass_begin(&d->passes, PASS_LOWER);
     d->program = program_lower(d->arena, d->graph, &options);
     verify_loops(d->program);
-    return end_pass(d, PASS_LOWER, "loops", print_loops);
+    bool goes_on = end_pass(d, PASS_LOWER, "loops", print_loops);
+    return write_loops(d) && goes_on;
 }
 
 static bool read_loops(Driver *d) {
     d->program = loop_parse(d->arena, d->diag, d->file);
-    return d->program ? want_graph(d, d->program->model) : stop(d, EXIT_SOURCE);
-}
-
-static bool write_loops(Driver *d) {
-    if (!write_all(d, EMIT_PLAN, false, print_plan) || !write_all(d, EMIT_LOOPS, false, print_loops)) return false;
-    return !nothing_after(d, EMIT_LOOPS) || stop(d, EXIT_OK);
+    if (!d->program) return stop(d, EXIT_SOURCE);
+    return want_graph(d, d->program->model) && write_loops(d);
 }
 
 /* The kernels as LLVM IR, and what is made of that but for the executable. */
@@ -300,8 +335,8 @@ static bool generate(Driver *d) {
     EmitOptions options = {.opt_level = d->options.level, .debug = d->options.lines};
     pass_begin(&d->passes, PASS_EMIT);
     d->code_module = emit_program(d->arena, d->program, d->diag, d->target, &options);
-    if (!end_pass(d, PASS_EMIT, "llvm-ir", print_ir)) return false;
-    if (!write_all(d, EMIT_LLVM_IR, false, print_ir) || !write_all(d, EMIT_LLVM_BC, false, print_bitcode)) return false;
+    bool goes_on = end_pass(d, PASS_EMIT, "llvm-ir", print_ir);
+    if (!write_all(d, EMIT_LLVM_IR, false, print_ir) || !write_all(d, EMIT_LLVM_BC, false, print_bitcode) || !goes_on) return false;
     if (!write_all(d, EMIT_ASM, false, print_assembly) || !write_all(d, EMIT_OBJ, false, print_object)) return false;
     return !nothing_after(d, EMIT_OBJ) || stop(d, EXIT_OK);
 }
@@ -328,14 +363,14 @@ static bool make_executable(Driver *d) {
 
 /* From the source, or from a text form of a later stage, to the graph or the program. */
 static bool front_end(Driver *d) {
-    if (!check_outputs(d) || !choose_target(d) || !read_source(d)) return false;
+    if (!check_outputs(d) || !check_defines(d) || !choose_target(d) || !read_source(d)) return false;
     if (has_suffix(d->options.input, ".loops")) return read_loops(d);
     bool good = has_suffix(d->options.input, ".graph") ? read_graph(d) : parse_source(d) && elaborate_source(d);
     return good && differentiate(d) && lower_graph(d);
 }
 
 static void run(Driver *d) {
-    if (print_info(d) && front_end(d) && write_loops(d) && generate(d)) make_executable(d);
+    if (print_info(d) && front_end(d) && generate(d)) make_executable(d);
     if (d->code_module) emit_free(d->code_module);
     if (!d->passes.options.time) return;
     Text t = {0};

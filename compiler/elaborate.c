@@ -75,7 +75,7 @@ bool elab_step(Elab *e, Span s) {
 }
 
 const char *elab_nearest(const char *name, const char *const *candidates, int n) {
-    int length = (int)strlen(name), most = length < 6 ? 1 : length < 9 ? 2 : 3, best = most + 1;
+    int length = (int)strlen(name), most = length < 2 ? 0 : length < 6 ? 1 : length < 9 ? 2 : 3, best = most + 1;
     const char *near = NULL;
     for (int i = 0; i < n; i++) {
         int difference = abs((int)strlen(candidates[i]) - length);
@@ -403,13 +403,23 @@ static void load_modules(Elab *e) {
 
 /* ---- -D ---- */
 
+/* "train.xx": what is misspelt is the part behind the dot. */
+static void unknown_override(Elab *e, const Ast *define) {
+    enum { PREFIX = sizeof "train." - 1 };
+    VEC(const char *) names = {0};
+    for (const char *const *path = elab_train_paths; *path; path++) VEC_PUSH(e->arena, &names, *path + PREFIX);
+    const char *near = elab_nearest(define->text + PREFIX, names.at, names.n);
+    elab_error(e, define->name_span, near ? "no constant '%s'; did you mean 'train.%s'?" : "no constant '%s'", define->text, near);
+}
+
 static void unknown_constant(Elab *e, const Ast *define) {
     const Module *main = e->modules.at[0];
     VEC(const char *) names = {0};
     for (int i = 0; i < main->own.n; i++)
         if (main->own.at[i]->kind == DEF_CONSTANT) VEC_PUSH(e->arena, &names, main->own.at[i]->name);
-    for (const char *const *path = elab_train_paths; *path; path++) VEC_PUSH(e->arena, &names, *path);
     const char *near = elab_nearest(define->text, names.at, names.n);
+    for (const char *const *path = elab_train_paths; *path; path++)
+        if (!strcmp(strchr(*path, '.') + 1, define->text)) near = *path;
     elab_error(e, define->name_span, near ? "no constant '%s'; did you mean '%s'?" : "no constant '%s'", define->text, near);
 }
 
@@ -422,7 +432,9 @@ static void apply_defines(Elab *e) {
         bool known = def && def->kind == DEF_CONSTANT;
         if (known) def->ast = define->kid[0];
         for (const char *const *path = elab_train_paths; *path && !known; path++) known = !strcmp(*path, define->text);
-        if (!known) unknown_constant(e, define);
+        if (known) continue;
+        if (strncmp(define->text, "train.", 6)) unknown_constant(e, define);
+        else unknown_override(e, define);
     }
 }
 

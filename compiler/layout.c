@@ -28,24 +28,39 @@ static void add_dim(Buffer *b, int64_t d) {
     b->dim[b->rank++] = d;
 }
 
+/* The Life of a buffer that is not a view, made where there was none. */
+static Life *life_of(Build *b, Buffer *x) {
+    void **at = map_at(b->a, &b->life, x);
+    if (!*at) {
+        Life *l = ARENA_NEW(b->a, Life);
+        *l = (Life){.buffer = x, .first = -1, .last = -1};
+        *at = l;
+    }
+    return *at;
+}
+
 Buffer *layout_buffer(Build *b, const char *name, Type type, Space space, int lanes) {
     Buffer *x = new_buffer(b, name, type.elem, space);
     if (type.batched) add_dim(x, space == SPACE_SCRATCH ? 1 : -1);
     for (int i = 0; i < type.rank; i++) add_dim(x, type.dim[i]);
     if (type.batched) add_dim(x, lanes);
-    VEC_PUSH(b->a, &b->mine, x);
+    VEC_PUSH(b->a, &b->lives, life_of(b, x));
     return x;
 }
 
 Buffer *layout_view(Build *b, Buffer *base, Type type, int lanes) {
-    int rank = type.rank + (type.batched ? 2 : 0);
-    for (int i = 0; i < b->views.n; i++)
-        if (b->views.at[i].base == base && b->views.at[i].view->rank == rank) return b->views.at[i].view;
+    Buffer *known = map_get(&b->view_of, base);
+    if (known) {
+        ENSURE(known->rank == type.rank + (type.batched ? 2 : 0)); /* there are but two shapes: the image and the flat one */
+        return known;
+    }
     Buffer *v = new_buffer(b, arena_printf(b->a, "%s.%dd", base->name, type.rank), base->elem, base->space);
     if (type.batched) add_dim(v, base->dim[0]);
     for (int i = 0; i < type.rank; i++) add_dim(v, type.dim[i]);
     if (type.batched) add_dim(v, lanes);
     VEC_PUSH(b->a, &b->views, ((View){v, base}));
+    *map_at(b->a, &b->view_of, base) = v;
+    *map_at(b->a, &b->view_base, v) = base;
     return v;
 }
 
@@ -82,17 +97,25 @@ static Range affine_range(const Lower *lw, const Nest *n, Affine x) {
 
 typedef struct NoteCtx { Lower *lw; const Nest *nest; } NoteCtx;
 
-static Buffer *base_of(const Build *b, const Buffer *x) {
-    for (int i = 0; i < b->views.n; i++)
-        if (b->views.at[i].view == x) return b->views.at[i].base;
-    return (Buffer *)x;
+/* Takes note of the time of a use, and of the bytes that the kernel moves: each buffer once. */
+static void note_use(Lower *lw, Buffer *x) {
+    Build *b = lw->b;
+    Buffer *base = map_get(&b->view_base, x);
+    Life *l = life_of(b, base ? base : x);
+    const Group *g = lw->group;
+    int t = x->space == SPACE_ARENA ? g->level : g->level * lw->plan->groups.n + g->index;
+    if (l->first < 0 || t < l->first) l->first = t;
+    if (t > l->last) l->last = t;
+    if (l->counted == g) return;
+    l->counted = lw->group;
+    VEC_PUSH(lw->a, &lw->group->touched, l->buffer);
 }
 
 static void note_access(void *ctx, const Buffer *const_buffer, const Affine *at) {
     NoteCtx *c = ctx;
     Buffer *b = (Buffer *)const_buffer; /* under construction: its halo is what is being found */
     if (b->space != SPACE_ARENA && b->space != SPACE_SCRATCH && b->space != SPACE_STATE) return;
-    VEC_PUSH(c->lw->a, &c->lw->b->uses, ((Use){b, c->lw->group, false}));
+    note_use(c->lw, b);
     if (b->rank != 5) return;
     for (int d = 2; d < 4; d++) {
         Range r = affine_range(c->lw, c->nest, at[d]);
@@ -120,58 +143,55 @@ static void set_strides(Buffer *b, int64_t leading) {
     b->bytes = stride * elem_bytes(b->elem);
 }
 
-typedef struct Life { Buffer *buffer; int first, last; int64_t at; } Life;
-
-static int later(const Plan *p, const Group *g, Space space) { return space == SPACE_ARENA ? g->level : g->level * p->groups.n + g->index; }
-
-/* The spans in which the plan's buffers of a space are alive. */
-static int find_lives(const Build *b, const Plan *p, Space space, Life *lives) {
+/* The lives of the plan's buffers of a space. */
+static int find_lives(const Build *b, Space space, Life **lives) {
     int n = 0;
-    for (int i = 0; i < b->mine.n; i++) {
-        Life l = {b->mine.at[i], -1, -1, 0};
-        if (l.buffer->space != space) continue;
-        for (int j = 0; j < b->uses.n; j++) {
-            if (base_of(b, b->uses.at[j].buffer) != l.buffer) continue;
-            int t = later(p, b->uses.at[j].group, space);
-            if (l.first < 0 || t < l.first) l.first = t;
-            if (t > l.last) l.last = t;
-        }
-        lives[n++] = l;
-    }
+    for (int i = 0; i < b->lives.n; i++)
+        if (b->lives.at[i]->buffer->space == space) lives[n++] = b->lives.at[i];
     return n;
 }
 
 static int by_size(const void *x, const void *y) {
-    const Life *a = x, *b = y;
+    const Life *a = *(Life *const *)x, *b = *(Life *const *)y;
     if (a->buffer->bytes != b->buffer->bytes) return a->buffer->bytes < b->buffer->bytes ? 1 : -1;
     return strcmp(a->buffer->name, b->buffer->name);
 }
 
-/* The lowest place where none of the n buffers placed before is in the way. */
-static int64_t lowest_place(const Life *placed, int n, const Life *l) {
+static bool meet(const Life *a, const Life *b) { return a->first <= b->last && b->first <= a->last; }
+
+static int by_place(const void *x, const void *y) {
+    const Life *a = *(Life *const *)x, *b = *(Life *const *)y;
+    return a->at < b->at ? -1 : a->at > b->at;
+}
+
+/* The lowest place where none of the n buffers placed before, in order of their places, is in the way. */
+static int64_t lowest_place(Life *const *placed, int n, const Life *l) {
     int64_t at = 0;
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (int i = 0; i < n; i++) {
-            const Life *o = &placed[i];
-            if (o->last < l->first || l->last < o->first) continue;
-            if (at + l->buffer->bytes <= o->at || o->at + o->buffer->bytes <= at) continue;
-            at = round_up(o->at + o->buffer->bytes, ALIGN);
-            moved = true;
-        }
+    for (int i = 0; i < n; i++) {
+        if (!meet(placed[i], l)) continue;
+        if (at + l->buffer->bytes <= placed[i]->at) break;
+        at = i64_max(at, round_up(placed[i]->at + placed[i]->buffer->bytes, ALIGN));
     }
     return at;
 }
 
+/* Puts the buffer into the list that is in order of places. */
+static void insert_placed(Life **placed, int n, Life *l) {
+    int i = n;
+    for (; i > 0 && by_place(&placed[i - 1], &l) > 0; i--) placed[i] = placed[i - 1];
+    placed[i] = l;
+}
+
 /* Returns the bytes that the space needs. */
-static int64_t place_buffers(const Build *b, const Plan *p, Space space) {
-    Life *lives = ARENA_ARRAY(b->a, Life, b->mine.n + 1);
-    int n = find_lives(b, p, space, lives);
+static int64_t place_buffers(const Build *b, Space space) {
+    Life **lives = ARENA_ARRAY(b->a, Life *, b->lives.n + 1), **placed = ARENA_ARRAY(b->a, Life *, b->lives.n + 1);
+    int n = find_lives(b, space, lives);
     int64_t end = 0;
     qsort(lives, (size_t)n, sizeof *lives, by_size);
     for (int i = 0; i < n; i++) {
-        lives[i].at = lives[i].buffer->offset = lowest_place(lives, i, &lives[i]);
-        end = i64_max(end, lives[i].at + lives[i].buffer->bytes);
+        lives[i]->at = lives[i]->buffer->offset = lowest_place(placed, i, lives[i]);
+        insert_placed(placed, i, lives[i]);
+        end = i64_max(end, lives[i]->at + lives[i]->buffer->bytes);
     }
     return round_up(end, ALIGN);
 }
@@ -218,26 +238,22 @@ static void clear_halo(Build *b, const Clear *c) {
 /* ---- bytes moved ---- */
 
 /* What each kernel must read or write at least once, for one image. */
-static void count_bytes(Build *b, const Plan *p) {
+static void count_bytes(const Build *b, const Plan *p) {
     for (int i = 0; i < p->groups.n; i++) {
         Group *g = p->groups.at[i];
-        int64_t sum = 0;
-        for (int j = 0; j < b->uses.n; j++) {
-            Buffer *x = base_of(b, b->uses.at[j].buffer);
-            bool seen = b->uses.at[j].group != g;
-            for (int k = 0; k < j && !seen; k++) seen = b->uses.at[k].group == g && base_of(b, b->uses.at[k].buffer) == x;
-            if (!seen) sum += x->space == SPACE_SCRATCH ? x->bytes / b->program->lanes : x->bytes / p->graph->model->train.batch;
+        for (int k = 0; k < g->touched.n; k++) {
+            const Buffer *x = g->touched.at[k];
+            g->kernel->bytes += x->bytes / (x->space == SPACE_SCRATCH ? b->program->lanes : p->graph->model->train.batch);
         }
-        g->kernel->bytes = sum;
     }
 }
 
 void layout_finish(Build *b, const Plan *p) {
     Program *prog = b->program;
     int64_t blocks = p->chunks;
-    for (int i = 0; i < b->mine.n; i++) set_strides(b->mine.at[i], blocks);
-    prog->arena_bytes = i64_max(prog->arena_bytes, place_buffers(b, p, SPACE_ARENA));
-    prog->scratch_bytes = i64_max(prog->scratch_bytes, place_buffers(b, p, SPACE_SCRATCH));
+    for (int i = 0; i < b->lives.n; i++) set_strides(b->lives.at[i]->buffer, blocks);
+    prog->arena_bytes = i64_max(prog->arena_bytes, place_buffers(b, SPACE_ARENA));
+    prog->scratch_bytes = i64_max(prog->scratch_bytes, place_buffers(b, SPACE_SCRATCH));
     for (int i = 0; i < b->views.n; i++) {
         View *v = &b->views.at[i];
         for (int d = 0; d < v->base->rank; d++) ENSURE(!v->base->low[d] && !v->base->high[d]);
@@ -247,5 +263,6 @@ void layout_finish(Build *b, const Plan *p) {
     }
     for (int i = 0; i < b->clears.n; i++) clear_halo(b, &b->clears.at[i]);
     count_bytes(b, p);
-    b->mine.n = b->uses.n = b->clears.n = 0;
+    b->lives.n = b->clears.n = 0;
+    b->life = (Map){0};
 }

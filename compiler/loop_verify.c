@@ -12,7 +12,8 @@
 #include <string.h>
 
 enum { SCOPE_MAX = 64, LANES_MAX = 64, SEARCH_BUDGET = 4096 };
-#define UNROLL_LIMIT ((int64_t)1 << 18)  /* stores after unrolling, in one program */
+#define UNROLL_LIMIT ((int64_t)1 << 18)  /* copies that one loop's unrolling makes */
+#define STORES_LIMIT ((int64_t)1 << 24)  /* stores after unrolling, in one program: some 10,000 layers */
 #define NUMBER_LIMIT ((int64_t)1 << 40)  /* constants and coefficients */
 #define LOCAL_LIMIT  ((int64_t)256 << 10) /* bytes of one kernel's locals: they may be on a worker's stack */
 
@@ -273,8 +274,8 @@ static bool verify_store(Verify *v, const Stmt *s) {
     if (lane_stride == 0 && varies) return fail(v, "all lanes store to one element of '%s', but their values differ", s->buffer->name);
     if (s->buffer->space == SPACE_X || s->buffer->space == SPACE_LABELS || s->buffer->space == SPACE_TARGET)
         return fail(v, "store to '%s', which belongs to the caller", s->buffer->name);
-    if (!checked_add(v->stores, v->unrolled, &v->stores) || v->stores > UNROLL_LIMIT)
-        return fail(v, "unrolled loops make more than %lld stores", (long long)UNROLL_LIMIT);
+    if (!checked_add(v->stores, v->unrolled, &v->stores) || v->stores > STORES_LIMIT)
+        return fail(v, "unrolled loops make more than %lld stores", (long long)STORES_LIMIT);
     return true;
 }
 

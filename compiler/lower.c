@@ -174,12 +174,11 @@ static void store_value(Chain *c, const Node *n, const Expr *value) {
         add_store(c, b, type.batched ? batched_place(lw, v, type, c->at, b) : c->at, value);
     }
     if (v->rows) add_store(c, v->rows, lower_at(lw, 3, lw->block, lw->image, flat_index(lw->a, n->type, c->at)), value);
-    for (int i = 0; i < lw->plan->graph->roots.n; i++) {
-        const Root *r = &lw->plan->graph->roots.at[i];
-        if (plan_value(lw->plan, r->node)->node != n) continue;
+    for (int i = 0; i < v->roots.n; i++) {
+        const Root *r = v->roots.at[i];
         if (r->kind == ROOT_OUTPUT) store_canonical(c, SPACE_OUT, n, value);
         if (r->kind == ROOT_LOSS) store_canonical(c, SPACE_LOSS, n, value);
-        if (r->kind == ROOT_UPDATE && lw->plan->train) add_store(c, buffer_as(lw, lw->b->param[r->target->id], flat_type(lw, r->target->type)), c->at, value);
+        if (r->kind == ROOT_UPDATE) add_store(c, buffer_as(lw, lw->b->param[r->target->id], flat_type(lw, r->target->type)), c->at, value);
     }
 }
 
@@ -329,13 +328,18 @@ static void lower_stage(Lower *lw) {
     else lower_points(lw, root);
 }
 
-/* Values that the kernel stores need their halo cleared by it. */
-static void note_clears(Lower *lw, Stmt *block_body) {
-    for (int i = 0; i < lw->plan->graph->nodes.n; i++) {
-        const Value *v = &lw->plan->value[i];
-        if (v->group != lw->group || !v->buffer || !v->node->type.batched) continue;
-        Clear c = {v->buffer, block_body, lw->kernel, lw->block, lw->lane, v->node->span};
-        VEC_PUSH(lw->a, &lw->b->clears, c);
+static void note_clear(Lower *lw, const Node *n) {
+    const Value *v = &lw->plan->value[n->id];
+    if (!v->buffer || !n->type.batched) return;
+    Clear c = {v->buffer, lw->into, lw->kernel, lw->block, lw->lane, n->span};
+    VEC_PUSH(lw->a, &lw->b->clears, c);
+}
+
+/* Values that the kernel stores need their halo cleared by it, in front of all else in the block. */
+static void note_clears(Lower *lw) {
+    for (int s = 0; s < lw->group->nstages; s++) {
+        note_clear(lw, lw->group->stage[s].root);
+        for (int i = 0; i < lw->group->stage[s].fused.n; i++) note_clear(lw, lw->group->stage[s].fused.at[i]);
     }
 }
 
@@ -344,7 +348,7 @@ static void lower_per_block(Lower *lw) {
     open_loop(lw, "b", LOOP_SERIAL, affine_var(lw->a, lw->kernel->lo), affine_var(lw->a, lw->kernel->hi), &nb);
     lw->block = affine_var(lw->a, nb);
     open_lanes(lw);
-    note_clears(lw, lw->into);
+    note_clears(lw);
     if (lw->group->nstages == 2) {
         const Node *pool = lw->group->stage[1].root;
         lw->row_height = pool->attr.i[0];

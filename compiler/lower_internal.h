@@ -3,10 +3,11 @@
 #ifndef NETC_LOWER_INTERNAL_H
 #define NETC_LOWER_INTERNAL_H
 
+#include "map.h"
 #include "plan.h"
 
-/* One buffer's part in one kernel. */
-typedef struct Use { Buffer *buffer; Group *group; bool written; } Use;
+/* A buffer and the first and last kernel that touch it: levels in the arena, groups in scratch memory. */
+typedef struct Life { Buffer *buffer; int first, last; int64_t at; Group *counted; } Life;
 /* `view` is another shape of the memory of `base`. */
 typedef struct View { Buffer *view, *base; } View;
 /* The kernel that fills a buffer also clears its halo, at the front of this statement. */
@@ -20,9 +21,12 @@ typedef struct Build {
     Buffer **param;          /* by node id */
     Buffer *canonical[SPACE_LOSS + 1];
     VEC(View) views;         /* of parameters, too */
-    VEC(Use) uses;           /* of the plan at hand */
+    Map view_base;           /* from a view to its base */
+    Map view_of;             /* from a base to its view */
     VEC(Clear) clears;
-    VEC(Buffer *) mine;      /* buffers of the plan at hand */
+    VEC(Life *) lives;       /* of the buffers of the plan at hand */
+    Map life;                /* from every buffer but views to its Life */
+    Map names;               /* of buffers and kernels: those that are taken */
 } Build;
 
 struct Lower {

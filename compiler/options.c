@@ -54,7 +54,7 @@ static bool unknown(const char *what, const char *name, const char *near) {
 
 /* ---- what options do ---- */
 
-static bool set_output(Reader *r, const char *arg) { r->o->output = arg; return true; }
+static bool set_output(Reader *r, const char *arg) { r->o->output = arg; return *arg || fail("-o needs a name that is not empty"); }
 static bool set_check(Reader *r, const char *arg) { (void)arg; return r->o->check = true; }
 static bool set_summary(Reader *r, const char *arg) { (void)arg; return r->o->summary = true; }
 static bool set_cpu(Reader *r, const char *arg) { r->o->cpu = arg; return true; }
@@ -217,6 +217,7 @@ static bool read_option(Reader *r, int argc, char **argv, int *i) {
         if (row->style == ARG_NONE && !*rest) return row->set(r, NULL);
         if (row->style == ARG_EQUALS && *rest == '=') return row->set(r, rest + 1);
         if (row->style == ARG_EQUALS && !*rest && strcmp(row->name, "--help")) return fail("%s needs an argument: %s=%s", arg, arg, row->arg);
+        if (row->style == ARG_NONE && *rest == '=' && n > 2) return fail("%s takes no argument", row->name);
         if (row->style != ARG_JOINED) continue;
         if (*rest) return row->set(r, rest);
         if (++*i >= argc) return fail("%s needs an argument: %s", arg, row->arg);

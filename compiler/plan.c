@@ -179,6 +179,17 @@ static void group_reads(const Plan *p, Group *g, void (*fn)(const Plan *p, void 
     }
 }
 
+/* Which values and groups the plan's roots name. */
+static void note_roots(Plan *p) {
+    for (int i = 0; i < p->graph->roots.n; i++) {
+        const Root *r = &p->graph->roots.at[i];
+        if (!p->train && r->kind == ROOT_UPDATE) continue;
+        Value *v = plan_value(p, r->node);
+        VEC_PUSH(p->arena, &v->roots, r);
+        if (r->kind == ROOT_UPDATE) v->group->updates = true;
+    }
+}
+
 /* ---- levels: even ones are segments of per-block groups, odd ones of reduced groups ---- */
 
 static int level_after(const Plan *p, int level, Domain domain, Domain dep) {
@@ -196,22 +207,13 @@ static void raise_level(const Plan *p, void *ctx, Group *g, const Node *arg) {
     }
 }
 
-/* The group that computes n must come after everybody who reads what n overwrites. */
-typedef struct Overwrite { const Node *target; Group *writer; } Overwrite;
+/* The latest level at which each parameter is read, by node id, and how: the group that overwrites it comes after. */
+typedef struct Reading { int level; } Reading;
 
-static void raise_over_reader(const Plan *p, void *ctx, Group *g, const Node *arg) {
-    Overwrite *o = ctx;
-    if (arg != o->target || g == o->writer) return;
-    int level = level_after(p, g->level, o->writer->domain, REDUCED); /* REDUCED: not even depth first may it share the level */
-    if (level > o->writer->level) o->writer->level = level;
-}
-
-static bool is_update(const Plan *p, const Group *g) {
-    for (int i = 0; i < p->graph->roots.n; i++) {
-        const Root *r = &p->graph->roots.at[i];
-        if (p->train && r->kind == ROOT_UPDATE && p->value[r->node->id].group == g) return true;
-    }
-    return false;
+static void note_reading(const Plan *p, void *ctx, Group *g, const Node *arg) {
+    Reading *r = ctx;
+    (void)p;
+    if (arg->op == OP_param && !g->updates && g->level > r[arg->id].level) r[arg->id].level = g->level;
 }
 
 static void level_group(Plan *p, Group *g, int earliest) {
@@ -224,20 +226,25 @@ static void level_group(Plan *p, Group *g, int earliest) {
     }
 }
 
+/* Updates come last: they overwrite what others read. An update that reads another's parameter is itself a reader: such
+ * chains (there are none today) would need the order of the graph, which the levels of values already give. */
 static void level_groups(Plan *p) {
+    Reading *readings = ARENA_ARRAY(p->arena, Reading, p->graph->nodes.n);
     int last = -1;
-    for (int pass = 0; pass < 2; pass++) /* updates last: they overwrite what others read */
+    for (int pass = 0; pass < 2; pass++)
         for (int i = 0; i < p->groups.n; i++) {
             Group *g = p->groups.at[i];
-            if (is_update(p, g) != pass) continue;
+            if (g->updates != pass) continue;
             level_group(p, g, last);
             if (g->level > last) last = g->level;
+            if (!g->updates) group_reads(p, g, note_reading, readings);
         }
     for (int i = 0; i < p->graph->roots.n; i++) {
         const Root *r = &p->graph->roots.at[i];
         if (!p->train || r->kind != ROOT_UPDATE) continue;
-        Overwrite o = {r->target, p->value[r->node->id].group};
-        for (int j = 0; j < p->groups.n; j++) group_reads(p, p->groups.at[j], raise_over_reader, &o);
+        Group *writer = p->value[r->node->id].group;
+        int level = level_after(p, readings[r->target->id].level, writer->domain, REDUCED); /* REDUCED: not even depth first may it share the level */
+        if (level > writer->level) writer->level = level;
     }
     p->levels = 0;
     for (int i = 0; i < p->groups.n; i++)
@@ -288,6 +295,7 @@ Plan *plan_build(Arena *a, const Graph *g, const PlanOptions *options, bool trai
     for (int i = 0; i < g->nodes.n; i++)
         if (needed[i]) place_node(p, needed, g->nodes.at[i]);
     for (int i = 0; i < p->groups.n; i++) p->groups.at[i]->level = -1;
+    note_roots(p);
     level_groups(p);
     note_storage(p);
     return p;

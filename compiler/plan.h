@@ -49,11 +49,14 @@ typedef struct Group {
     int nstages;
     Stage stage[2];
     int level;
-    Kernel *kernel;
+    bool updates;              /* computes the new value of a parameter */
+    Kernel *kernel;            /* what the lowering makes of it, ... */
+    VEC(Buffer *) touched;     /* ... and the buffers that it reads or writes */
 } Group;
 
 typedef struct Value {         /* what is known of a node's value */
     const Node *node;
+    VEC(const Root *) roots;   /* that name it, or a view of it */
     Group *group;              /* that computes it; null for sources, and nodes outside the plan */
     int stage;
     const Node *view;          /* a reshape that shares its argument's memory: that argument */

@@ -13,9 +13,21 @@ static nrt_tensor tensor_of(const Node *n, int64_t offset) {
     return t;
 }
 
+/* The name itself, or with a number behind it where it is taken. */
+static const char *unique_name(Build *b, const char *wanted) {
+    const char *name = arena_name(b->a, wanted);
+    void **taken = map_at(b->a, &b->names, name);
+    if (!*taken) {
+        *taken = ARENA_NEW(b->a, int);
+        *(int *)*taken = 1;
+        return name;
+    }
+    return unique_name(b, arena_printf(b->a, "%s.%d", wanted, ++*(int *)*taken));
+}
+
 static Buffer *dense_buffer(Build *b, const char *name, Elem elem, Space space, int rank, const int64_t *dim) {
     Buffer *x = ARENA_NEW(b->a, Buffer);
-    *x = (Buffer){.name = arena_name(b->a, name), .elem = elem, .space = space, .rank = rank};
+    *x = (Buffer){.name = unique_name(b, name), .elem = elem, .space = space, .rank = rank};
     int64_t stride = 1, rows = round_up(b->graph->model->train.batch, b->program->lanes);
     for (int i = rank - 1; i >= 0; i--) {
         x->dim[i] = dim[i];
@@ -52,12 +64,9 @@ static void add_canonical(Build *b) {
 
 /* ---- values get buffers ---- */
 
-/* "conv1.sigmoid": the layer and the operator; infer's are told apart, and equal names numbered. */
+/* "conv1.sigmoid": the layer and the operator; infer's are told apart. */
 static const char *value_name(Build *b, const Plan *p, const Node *n, const char *suffix) {
-    const char *name = arena_name(b->a, arena_printf(b->a, "%s%s%s%s%s", p->train ? "" : "infer.", n->name, *n->name ? "." : "", op_table[n->op].name, suffix));
-    for (int i = 0; i < b->program->buffers.n; i++)
-        if (b->program->buffers.at[i]->name == name) return arena_printf(b->a, "%s.%d", name, n->id);
-    return name;
+    return unique_name(b, arena_printf(b->a, "%s%s%s%s%s", p->train ? "" : "infer.", n->name, *n->name ? "." : "", op_table[n->op].name, suffix));
 }
 
 static void give_buffers(Build *b, Plan *p, Value *v) {
@@ -97,14 +106,7 @@ static nrt_pass group_pass(const Group *g) {
 static const char *kernel_name(Build *b, const Plan *p, const Group *g) {
     const Node *root = g->stage[0].root;
     const char *layer = *root->name ? root->name : b->graph->model->name;
-    const char *name = arena_printf(b->a, "%s.%s%s", layer, pass_names[group_pass(g)], p->train ? "" : ".infer");
-    const char *unique = arena_name(b->a, name);
-    for (int i = 0, n = 2; i < b->program->kernels.n; i++)
-        if (b->program->kernels.at[i]->name == unique) {
-            unique = arena_name(b->a, arena_printf(b->a, "%s.%d", name, n++));
-            i = -1;
-        }
-    return unique;
+    return unique_name(b, arena_printf(b->a, "%s.%s%s", layer, pass_names[group_pass(g)], p->train ? "" : ".infer"));
 }
 
 static Kernel *new_kernel(Build *b, const Plan *p, Group *g) {
