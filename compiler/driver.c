@@ -318,7 +318,7 @@ static bool write_loops(Driver *d) {
 static bool lower_graph(Driver *d) {
     PlanOptions options = plan_switches(d);
     pass_begin(&d->passes, PASS_LOWER);
-    d->program = program_lower(d->arena, d->graph, &options);
+    d->program = program_lower(d->arena, d->diag, d->graph, &options);
     verify_loops(d->program);
     bool goes_on = end_pass(d, PASS_LOWER, "loops", print_loops);
     return write_loops(d) && goes_on;

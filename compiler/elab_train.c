@@ -159,6 +159,12 @@ static void set_data(Elab *e, Train *t) {
         elab_missing(e, r->span, "data source '%s' is not supported yet", r->info->name);
 }
 
+/* Where an argument of sgd comes from: its own -D, else the optim setting. */
+static Span argument_span(const Train *t, const char *argument, Span optim) {
+    const Ast *set = t->value[setting_number(argument, OVERRIDES)];
+    return set ? set->span : optim;
+}
+
 static void unsupported(Elab *e, Span span, const char *argument, Value v) {
     elab_missing(e, span, "sgd(%s=%s) is not supported yet", argument, value_text(e->arena, v));
 }
@@ -174,10 +180,10 @@ static void set_optim(Elab *e, Train *t) {
     t->out->nesterov = (int32_t)nesterov.i;
     t->out->weight_decay = decay.f;
     Span span = r ? r->span : t->span;
-    if (nesterov.i && momentum.f == 0) elab_fail(e, span, "nesterov needs a momentum above 0");
-    if (momentum.f != 0) unsupported(e, span, "momentum", momentum);
-    if (nesterov.i) unsupported(e, span, "nesterov", nesterov);
-    if (decay.f != 0) unsupported(e, span, "weight_decay", decay);
+    if (nesterov.i && momentum.f == 0) elab_fail(e, argument_span(t, "nesterov", span), "nesterov needs a momentum above 0");
+    if (momentum.f != 0) unsupported(e, argument_span(t, "momentum", span), "momentum", momentum);
+    if (nesterov.i) unsupported(e, argument_span(t, "nesterov", span), "nesterov", nesterov);
+    if (decay.f != 0) unsupported(e, argument_span(t, "weight_decay", span), "weight_decay", decay);
 }
 
 static void set_schedule(Elab *e, Train *t) {

@@ -248,6 +248,7 @@ static void emit_loops(Lower *lw, Nest *nest) {
     if (lw->plan->options.tile) s = schedule_choose(nest, m, lw->lane, lane_axis, parallel);
     const char *why = schedule_apply(lw->a, nest, &s, lw->lanes, lw->lane, lw->kernel, lw->into);
     if (why) BUG("%s: %s", lw->kernel->name, why);
+    lw->slow = lw->slow || (lw->plan->options.tile && schedule_is_slow(nest, &s));
     lw->items = schedule_items(nest, &s, lw->lanes);
     if (!lw->tiles || (nest->accs.n && lw->stage == 0)) lw->tiles = schedule_text(lw->a, nest, &s);
 }

@@ -16,6 +16,7 @@ typedef struct Clear { Buffer *buffer; Stmt *into; Kernel *kernel; Affine block;
 /* The program under construction: both plans put their kernels into it. */
 typedef struct Build {
     Arena *a;
+    Diag *diag;              /* for -Wslow; or null */
     Program *program;
     const Graph *graph;
     Buffer **param;          /* by node id */
@@ -48,6 +49,7 @@ struct Lower {
     bool rows;               /* the sum at hand has rows */
     int64_t items;           /* REDUCED: items of the kernel */
     const char *tiles;       /* for the plan */
+    bool slow;               /* schedule_is_slow of one of the nests */
 };
 
 /* A buffer for a batched value (lanes last) or an unbatched one; no address yet. */

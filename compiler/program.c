@@ -136,13 +136,14 @@ static const char *plan_line(Build *b, const Group *g, const Lower *lw) {
         for (int i = 0; i < g->stage[s].fused.n && g->sum != SUM_PARTIAL; i++) line = arena_printf(b->a, "%s %s", line, op_table[g->stage[s].fused.at[i]->op].name);
         any = any || s || (g->stage[s].fused.n && g->sum != SUM_PARTIAL);
     }
-    return any ? line : arena_printf(b->a, "%s nothing", line);
+    return arena_printf(b->a, "%s%s%s", line, any ? "" : " nothing", lw->slow ? "; slow: generic loops" : "");
 }
 
 static int64_t make_kernel(Build *b, Plan *p, Group *g) {
     Lower lw = {.b = b, .a = b->a, .plan = p, .group = g, .kernel = new_kernel(b, p, g), .lanes = b->program->lanes};
     lower_group(&lw);
     lw.kernel->plan = plan_line(b, g, &lw);
+    if (lw.slow && p->train && b->diag) diag_warning(b->diag, lw.kernel->span, "slow", "%s falls back to generic loops: too few sums at a time", lw.kernel->name);
     return lw.items;
 }
 
@@ -189,11 +190,11 @@ static void add_entry(Build *b, Plan *p, Entry *entry) {
     layout_finish(b, p);
 }
 
-Program *program_lower(Arena *a, const Graph *g, const PlanOptions *options) {
+Program *program_lower(Arena *a, Diag *diag, const Graph *g, const PlanOptions *options) {
     Program *prog = program_new(a, g->model);
     prog->lanes = options->machine.lanes;
     prog->chunk = 1;
-    Build b = {.a = a, .program = prog, .graph = g};
+    Build b = {.a = a, .diag = diag, .program = prog, .graph = g};
     lay_out_state(&b);
     add_canonical(&b);
     prog->step.name = "step";

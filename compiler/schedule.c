@@ -436,6 +436,15 @@ static double step_cycles(int64_t accs, int64_t loads_a, int64_t loads_b) {
     return (worst > latency ? worst : latency) + 0.25; /* the loop's own instructions, mostly hidden */
 }
 
+bool schedule_is_slow(const Nest *n, const Schedule *s) {
+    enum { SUMS_IN_FLIGHT = 4 }; /* half of what two units of four cycles' latency can take */
+    const Expr *a, *b;
+    int64_t sums = 1;
+    for (int i = 0; i < n->naxes; i++)
+        if (!n->axis[i].reduce) sums *= s->tile[i];
+    return is_contraction(n, &a, &b) && a != b && sums < SUMS_IN_FLIGHT; /* a == b: a sum of squares, over in no time */
+}
+
 typedef struct Search {
     const Nest *n;
     const Expr *a, *b;

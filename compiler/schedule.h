@@ -38,6 +38,9 @@ Schedule schedule_plain(const Nest *n);
 /* A tile that fills the registers, chosen by the number of cycles that FMAs and loads of the whole nest take on this
  * machine. `lane_axis` -1 when images are in the lanes; `parallel` -1 or the axis that must carry the items. */
 Schedule schedule_choose(const Nest *n, const Machine *m, const Var *l, int lane_axis, int parallel);
+/* Does the nest sum products with so few sums in flight that it waits for each of them? Then, what a person can do about it is
+ * to know: such kernels are marked in the plan, and -Wslow warns of them. */
+bool schedule_is_slow(const Nest *n, const Schedule *s);
 /* "o:6 w:2 lane:i" for the plan. */
 const char *schedule_text(Arena *a, const Nest *n, const Schedule *s);
 /* Tiles of the parallel axis: the kernel's items. */

@@ -65,7 +65,7 @@ KernelCompiled kernel_load(const char *name, const char *source, KernelConfig co
     options.depth_first &= !config.no_depth_first;
     options.tile &= !config.no_tile;
     options.partial &= !config.no_partial;
-    Program *p = program_lower(k.arena, k.graph, &options);
+    Program *p = program_lower(k.arena, NULL, k.graph, &options);
     const char *why = loop_verify(p);
     ck_assert_msg(!why, "%s: %s", name, why ? why : "");
     Emitted *e = emit_program(k.arena, p, NULL, t, &(EmitOptions){.opt_level = config.opt_level});
