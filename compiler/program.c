@@ -218,7 +218,7 @@ static void print_segment(const Segment *s, const Program *p, Text *out) {
 }
 
 void program_print_plan(const Program *p, Text *out) {
-    text_printf(out, "plan of %s: %d images in the lanes, %lld lane blocks a chunk; flop and bytes are for one image\n", p->model->name, p->lanes, (long long)p->chunk);
+    text_printf(out, "plan of %s: lanes hold %d image%s, a chunk is %lld lane block%s; flop and bytes are for one image\n", p->model->name, p->lanes, p->lanes == 1 ? "" : "s", (long long)p->chunk, p->chunk == 1 ? "" : "s");
     const Entry *entries[] = {&p->step, &p->infer};
     for (int e = 0; e < 2; e++) {
         text_printf(out, "%s\n", entries[e]->name);

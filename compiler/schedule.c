@@ -438,7 +438,7 @@ static double step_cycles(int64_t accs, int64_t loads_a, int64_t loads_b) {
 
 bool schedule_is_slow(const Nest *n, const Schedule *s) {
     enum { SUMS_IN_FLIGHT = 4 }; /* half of what two units of four cycles' latency can take */
-    const Expr *a, *b;
+    const Expr *a = NULL, *b = NULL;
     int64_t sums = 1;
     for (int i = 0; i < n->naxes; i++)
         if (!n->axis[i].reduce) sums *= s->tile[i];

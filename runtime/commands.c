@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 int option_threads(const Options *o)
 {
@@ -163,16 +164,11 @@ int command_predict(const nrt_model *m, const Options *o)
     return EXIT_OK;
 }
 
-/* Is the array [n] + the network's input? */
-static void input_check(const nrt_model *m, const NpyArray *a, const char *path)
+/* Do both paths lead to one file? */
+static bool same_file(const char *a, const char *b)
 {
-    char found[200], wanted[80];
-    bool fits = a->rank == m->input_rank + 1 && a->dim[0] > 0;
-    for (int i = 0; fits && i < m->input_rank; i++)
-        fits = a->dim[i + 1] == m->input_dim[i];
-    if (!fits)
-        die(EXIT_DATA, "%s: byte 10: the array has shape %s, network wants Nx%s with N at least 1", path,
-            dataset_shape(found, sizeof found, a->rank, a->dim), dataset_shape(wanted, sizeof wanted, m->input_rank, m->input_dim));
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 int command_run(const nrt_model *m, const Options *o)
@@ -184,10 +180,11 @@ int command_run(const nrt_model *m, const Options *o)
     NpyArray a;
     Fault f;
     Score s = {0};
+    if (same_file(o->words[0], o->out))
+        die(EXIT_USAGE, "-o: %s is the input itself", o->out);
     weights_find(m, o, k->ctx.state);
-    if (!npy_read(o->words[0], &a, &f))
+    if (!npy_read(o->words[0], &a, &f) || !dataset_array_check(&a, o->words[0], m->input_rank, m->input_dim, &f))
         fault_die(&f);
-    input_check(m, &a, o->words[0]);
     in = (Dataset){.count = a.dim[0], .elements = k->inputs, .values = npy_floats(&a)};
     out = mem_get((size_t)(in.count * k->outputs), sizeof *out);
     for (int64_t at = 0; at < in.count; at += batch) {

@@ -4,9 +4,9 @@
 #include "atomic_file.h"
 #include "idx.h"
 #include "mem.h"
-#include "npy.h"
 #include "synthetic.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,13 +189,29 @@ static bool array_fits(const NpyArray *a, int64_t rank, const int64_t *dim)
     return false;
 }
 
-static bool array_check(const NpyArray *a, const char *path, int64_t rank, const int64_t *dim, Fault *f)
+bool dataset_array_check(const NpyArray *a, const char *path, int64_t rank, const int64_t *dim, Fault *f)
 {
     char found[200], wanted[80];
     if (array_fits(a, rank, dim) && a->dim[0] > 0)
         return true;
-    return fault_set(f, EXIT_DATA, "%s: byte 10: the array has shape %s, network wants Nx%s with N at least 1", path,
-                     dataset_shape(found, sizeof found, a->rank, a->dim), dataset_shape(wanted, sizeof wanted, rank, dim));
+    return fault_set(f, EXIT_DATA, "%s: byte 10: the array has shape %s, network wants N%s%s with N at least 1", path,
+                     dataset_shape(found, sizeof found, a->rank, a->dim), rank ? "x" : "", rank ? dataset_shape(wanted, sizeof wanted, rank, dim) : "");
+}
+
+/* The array's elements as floats, all of them finite; null and a fault otherwise. */
+static float *array_floats(NpyArray *a, const char *path, Fault *f)
+{
+    int64_t bytes = a->type == NPY_U1 ? 1 : a->type == NPY_F8 || a->type == NPY_I8 ? 8 : 4;
+    float *x = npy_floats(a);
+    for (int64_t i = 0; i < a->count; i++) {
+        if (isfinite(x[i]))
+            continue;
+        fault_set(f, EXIT_DATA, "%s: byte %lld: %s; only finite numbers of float32 are allowed", path, (long long)(a->start + i * bytes),
+                  isnan(x[i]) ? "not a number" : "a number that is not finite in float32");
+        free(x);
+        return NULL;
+    }
+    return x;
 }
 
 static bool array_inputs(Part *p, const char *path)
@@ -204,13 +220,13 @@ static bool array_inputs(Part *p, const char *path)
     NpyArray a;
     if (!npy_read(path, &a, &p->fault))
         return false;
-    if (!array_check(&a, path, m->input_rank, m->input_dim, &p->fault)) {
+    if (!dataset_array_check(&a, path, m->input_rank, m->input_dim, &p->fault)) {
         npy_free(&a);
         return false;
     }
     *p->out = (Dataset){.count = a.dim[0], .elements = a.count / a.dim[0], .stored = a.count / a.dim[0]};
-    p->out->values = npy_floats(&a);
-    return true;
+    p->out->values = array_floats(&a, path, &p->fault);
+    return p->out->values != NULL;
 }
 
 static bool array_targets(Part *p, const char *path, const char *inputs)
@@ -220,14 +236,15 @@ static bool array_targets(Part *p, const char *path, const char *inputs)
     NpyArray a;
     if (!npy_read(path, &a, &p->fault))
         return false;
-    ok = array_check(&a, path, classes ? 0 : m->output_rank, m->output_dim, &p->fault);
+    ok = dataset_array_check(&a, path, classes ? 0 : m->output_rank, m->output_dim, &p->fault);
     if (ok && a.dim[0] != p->out->count)
         ok = fault_set(&p->fault, EXIT_DATA, "%s: byte 10: %lld rows, but %s has %lld", path, (long long)a.dim[0], inputs, (long long)p->out->count);
     if (ok && classes) {
         ok = npy_classes(&a, path, dataset_output_elements(m), &p->out->labels, &p->fault);
     } else if (ok) {
         p->out->target_elements = a.count / a.dim[0];
-        p->out->targets = npy_floats(&a);
+        p->out->targets = array_floats(&a, path, &p->fault);
+        ok = p->out->targets != NULL;
     }
     npy_free(&a);
     return ok;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "fault.h"
+#include "npy.h"
 #include "nrt.h"
 #include "resize.h"
 
@@ -38,7 +39,8 @@ typedef struct DataWant {
 } DataWant;
 
 /* Reads the wanted parts, two at a time. A part that the kind of data does not have (arrays: test) is left with count 0.
- * False with a Fault (EXIT_DATA, or EXIT_IO where a file can not be read) if anything is wrong with a file. */
+ * False with a Fault if anything is wrong with a file. The rule for its code, which idx.h and npy.h follow: data that is not
+ * there or is not as it should be is EXIT_DATA; a file that is there but can not be opened or read is EXIT_IO. */
 bool dataset_read(const DataWant *want, Dataset *train, Dataset *test, Fault *f);
 /* Frees what the dataset holds; it is empty then. */
 void dataset_free(Dataset *d);
@@ -47,6 +49,8 @@ int32_t dataset_label(const Dataset *d, int64_t i);
 /* Elements of one image of the model's input and output. */
 int64_t dataset_input_elements(const nrt_model *m);
 int64_t dataset_output_elements(const nrt_model *m);
+/* Is the array [n] + dim, n at least 1? A dimension of 1 that dim begins with may be left out. False with EXIT_DATA. */
+bool dataset_array_check(const NpyArray *a, const char *path, int64_t rank, const int64_t *dim, Fault *f);
 /* "1x28x28" into buf, which is returned. */
 const char *dataset_shape(char *buf, size_t size, int64_t rank, const int64_t *dim);
 

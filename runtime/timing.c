@@ -141,8 +141,16 @@ static void measure_kernels(Timing *t)
 
 typedef struct Cost { double seconds, flops; } Cost; /* of a batch */
 
+/* Kernels of inference take no part in a training step. */
+static bool kernel_ran(const Timing *t, int kernel)
+{
+    return t->kernel_s[kernel] > 0;
+}
+
 static void cost_add(Cost *c, const Timing *t, int kernel)
 {
+    if (!kernel_ran(t, kernel))
+        return;
     c->seconds += t->kernel_s[kernel];
     c->flops += (double)t->m->kernels[kernel].flops * (double)t->batch.n;
 }
@@ -192,6 +200,8 @@ static void print_tables(const Timing *t)
     for (int i = 0; i < t->m->kernel_count; i++) {
         const nrt_kernel *k = &t->m->kernels[i];
         Cost c = {0, 0};
+        if (!kernel_ran(t, i))
+            continue;
         cost_add(&c, t, i);
         printf("%-40s %-16s", k->name, k->pass >= 0 && k->pass < PASSES ? pass_names[k->pass] : "");
         print_cost(t, c);
@@ -229,11 +239,13 @@ static void print_json(const Timing *t)
         putchar('}');
     }
     printf("],\"kernels\":[");
-    for (int i = 0; i < t->m->kernel_count; i++) {
+    for (int i = 0, shown = 0; i < t->m->kernel_count; i++) {
         const nrt_kernel *k = &t->m->kernels[i];
         Cost c = {0, 0};
+        if (!kernel_ran(t, i))
+            continue;
         cost_add(&c, t, i);
-        printf("%s{\"name\":", i ? "," : "");
+        printf("%s{\"name\":", shown++ ? "," : "");
         json_write_string(stdout, k->name);
         printf(",\"layer\":");
         json_write_string(stdout, k->layer);

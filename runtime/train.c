@@ -67,10 +67,10 @@ static FILE *open_lines(const char *path, const char *mode)
     return f;
 }
 
+/* Comes after what may be missing or wrong (data, a checkpoint): a run that cannot begin leaves no folder, and the old log. */
 static void prepare_folder(Trainer *t)
 {
     Fault f;
-    t->folder = t->o->out ? mem_printf("%s", t->o->out) : mem_printf("runs/%s", t->m->name);
     if (!folder_make(t->folder, &f) || !folder_check(t->folder, &f))
         fault_die(&f);
     if (t->o->log)
@@ -164,7 +164,7 @@ static void check_loss(const Trainer *t, double loss, const char *what)
         return;
     progress_clear(t->progress);
     die(EXIT_NONFINITE, "step %lld (epoch %lld): the %s is %g, not a finite number; the last checkpoint is kept; a smaller --lr (it was %g) may help",
-        (long long)t->at.step, (long long)(t->at.epoch + 1), what, loss, t->lr);
+        (long long)t->at.step, (long long)(t->at.epoch + 1), what, fabs(loss) /* no -nan */, t->lr);
 }
 
 /* ---- the loop ---- */
@@ -291,10 +291,11 @@ int command_train(const nrt_model *m, const Options *o)
 {
     Trainer t = {.m = m, .o = o, .epochs = o->epochs > 0 ? o->epochs : m->train.epochs, .lr = o->lr >= 0 ? o->lr : m->train.lr};
     t.signals = signals_watch(); /* before any other thread */
-    prepare_folder(&t);
+    t.folder = o->out ? mem_printf("%s", o->out) : mem_printf("runs/%s", m->name);
     t.k = machine_new(m, option_threads(o));
     prepare_state(&t);
     prepare_data(&t);
+    prepare_folder(&t);
     prepare_metrics(&t);
     t.progress = progress_new(t.epochs, o->quiet);
     train_all(&t);

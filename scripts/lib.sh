@@ -1,6 +1,8 @@
 # lib.sh: what the scripts share: messages, the packages of Debian 12, building a preset, finding the pictures.
-# Sourced by bash, with `set -euo pipefail` in force; leaves the working directory at the root of the project.
+# Sourced by bash, with `set -euo pipefail` in force; leaves the working directory at the root of the project, and where the
+# caller stood in $called_from.
 
+called_from=$PWD
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
@@ -40,11 +42,16 @@ install_packages() {
         command -v sudo >/dev/null || die "these packages are missing and only root can install them: ${missing[*]}"
         as_root=(sudo)
     fi
-    say "installing ${missing[*]}"
-    local quiet=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0)
-    "${as_root[@]}" "${quiet[@]}" update || say "apt-get update failed; trying with the package lists that are there"
-    "${as_root[@]}" "${quiet[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null >/dev/null ||
+    say "installing ${missing[*]} (a minute or so)"
+    local quiet=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0) log
+    log=$(mktemp)
+    "${as_root[@]}" "${quiet[@]}" update >"$log" 2>&1 || say "apt-get update failed; trying with the package lists that are there"
+    if ! "${as_root[@]}" "${quiet[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null >>"$log" 2>&1; then
+        cat "$log" >&2
+        rm -f "$log"
         die "apt-get could not install ${missing[*]}"
+    fi
+    rm -f "$log"
 }
 
 # build_preset NAME: configures and builds build/NAME.
@@ -73,4 +80,11 @@ find_fashion_mnist() {
         if [[ -n $dir ]] && has_fashion_mnist "$dir"; then (cd "$dir" && pwd); return 0; fi
     done
     return 1
+}
+
+# tests_passed LOG...: one line "100% tests passed, 0 tests failed out of 41", summed over the logs of ctest, whose own line is
+# this or, in newer versions where none failed, "100% tests passed out of 41".
+tests_passed() {
+    awk '/^[0-9]+% tests passed/ { all += $NF; if (/ failed out of /) failed += $4 }
+         END { if (all) printf "%d%% tests passed, %d tests failed out of %d\n", 100 * (all - failed) / all, failed, all }' "$@"
 }

@@ -21,6 +21,7 @@ while (( $# )); do
         *) usage >&2; exit 2 ;;
     esac
 done
+[[ -z $data || $data == /* ]] || data=$called_from/$data
 if [[ -n $data ]] && ! has_fashion_mnist "$data"; then
     die "no Fashion-MNIST in $data: looked for train-images-idx3-ubyte or .gz there, in fashion-mnist/ and in FashionMNIST/raw/"
 fi
@@ -29,34 +30,43 @@ install_packages "${build_packages[@]}"
 build_preset release
 
 netc=build/release/netc trainer=build/lenet out=runs/lenet
+data_options=() source_options=()
 if pictures=$(find_fashion_mnist "$data"); then
     say "compiling examples/lenet.net"
-    "$netc" examples/lenet.net -o "$trainer"
-    say "training on Fashion-MNIST from $pictures"
-    "$trainer" train --data "$pictures" --out "$out" "${epochs[@]}"
-    source_options=''
+    subject="Fashion-MNIST from $pictures"
+    [[ -z $data ]] || data_options=(--data "$pictures")
 else
-    say "compiling examples/lenet.net for generated pictures (Fashion-MNIST: --data DIR, or put its four files into ~/.cache/netc)"
-    source_options=" -D 'train.data=synthetic()'"
-    "$netc" -D 'train.data=synthetic()' examples/lenet.net -o "$trainer"
-    say "training on ten classes of generated pictures"
-    "$trainer" train --out "$out" "${epochs[@]}"
+    say "compiling examples/lenet.net for generated pictures (Fashion-MNIST: --data DIR, or its four files in ~/.cache/netc)"
+    subject="ten classes of generated pictures"
+    source_options=(-D 'train.data=synthetic()')
 fi
+"$netc" "${source_options[@]}" examples/lenet.net -o "$trainer"
+say "training on $subject"
+"$trainer" train --out "$out" "${data_options[@]}" "${epochs[@]}"
 
 # The last epoch's "val_acc":0.7381 in the log.
 accuracy=$(sed -n 's/.*"event":"epoch".*"val_acc":\([0-9.eE+-]*\).*/\1/p' "$out/metrics.jsonl" | tail -n 1)
 [[ -n $accuracy ]] || die "$out/metrics.jsonl holds no accuracy"
-cat <<TEXT
 
-LeNet is right on $(awk -v a="$accuracy" 'BEGIN { printf "%.1f%%", 100 * a }') of the test pictures.
-The curve:      $out/curve.svg
-The weights:    $out/last.safetensors, $out/best.safetensors
+# as_typed WORD...: the words as a shell would have them typed, each with a space before it.
+as_typed() {
+    local word
+    for word; do
+        if [[ $word =~ ^[A-Za-z0-9_./+=-]+$ ]]; then printf ' %s' "$word"; else printf ' %s' "${word@Q}"; fi
+    done
+}
 
-Try next:
-  $trainer test                               loss, accuracy and the confusion matrix
-  $trainer time                               where the milliseconds of a step go
-  $netc --summary examples/lenet.net    the table of layers
-  $netc --emit=plan examples/lenet.net  how each layer was compiled
-  edit examples/lenet.net (relu for sigmoid, say), then
-  $netc$source_options examples/lenet.net -o $trainer && $trainer train
-TEXT
+# try COMMAND WHAT-FOR: a line of the list.
+try() { printf '  %-52s %s\n' "$1" "$2"; }
+
+with_data=$(as_typed "${data_options[@]}") with_source=$(as_typed "${source_options[@]}")
+printf '\nLeNet is right on %s of the test pictures.\n' "$(awk -v a="$accuracy" 'BEGIN { printf "%.1f%%", 100 * a }')"
+printf 'The curve:    %s\n' "$root/$out/curve.svg"
+printf 'The weights:  %s\n' "$root/$out/last.safetensors"
+printf '\nTry next%s:\n' "$([[ $called_from == "$root" ]] || printf ', in %s' "$root")"
+try "$trainer test$with_data" "loss, accuracy and the confusion matrix"
+try "$trainer time" "where the milliseconds of a step go"
+try "$netc --summary examples/lenet.net" "the table of layers"
+try "$netc --emit=plan examples/lenet.net" "how each layer was compiled"
+printf '  %s\n' "edit examples/lenet.net (relu for sigmoid learns faster), then" \
+    "$netc$with_source examples/lenet.net -o $trainer && $trainer train$with_data"

@@ -1,11 +1,6 @@
 /* phases.c: see phases.h. */
 #include "phases.h"
 
-/* All phases look alike where taps come in whole rounds of the stride: one nest does for all. */
-static bool all_alike(int64_t size, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
-    return stride > 1 && dilation == 1 && pad % stride == 0 && kernel % stride == 0 && size % stride == 0;
-}
-
 static Phase one_phase(int64_t size, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, int64_t f) {
     int64_t g = gcd_i64(stride, dilation), r0 = 0;
     Phase p = {.quotients = ceil_div(size - f, stride), .f0 = f, .alike = 1, .rstep = stride / g, .ostep = dilation / g};
@@ -17,13 +12,19 @@ static Phase one_phase(int64_t size, int64_t kernel, int64_t stride, int64_t pad
     return p;
 }
 
+/* Does the phase after `last` go on where the run of phases from `run` to `last` stops: the same taps, one place further? */
+static bool goes_on(const Phase *run, const Phase *next) {
+    if (next->quotients != run->quotients || next->taps != run->taps) return false;
+    if (!run->taps) return true;
+    return next->r0 == run->r0 + run->alike && next->o0 == run->o0 && next->rstep == run->rstep;
+}
+
 Phases phases_of(Arena *a, int64_t size, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
-    if (all_alike(size, kernel, stride, pad, dilation)) {
-        Phases one = {1, ARENA_NEW(a, Phase)};
-        one.at[0] = (Phase){.quotients = size / stride, .alike = stride, .rstep = stride, .taps = kernel / stride, .o0 = pad / stride, .ostep = 1};
-        return one;
+    VEC(Phase) all = {0};
+    for (int64_t f = 0; f < stride && f < size; f++) {
+        Phase next = one_phase(size, kernel, stride, pad, dilation, f);
+        if (all.n && goes_on(&all.at[all.n - 1], &next)) all.at[all.n - 1].alike++;
+        else VEC_PUSH(a, &all, next);
     }
-    Phases all = {0, ARENA_ARRAY(a, Phase, i64_min(stride, size))};
-    for (int64_t f = 0; f < stride && f < size; f++) all.at[all.n++] = one_phase(size, kernel, stride, pad, dilation, f);
-    return all;
+    return (Phases){all.n, all.at};
 }

@@ -3,7 +3,8 @@
  * Output o of a window operator (kernel k, stride s, pad p, dilation d) reads input i = o*s - p + r*d with tap r. Seen from
  * i, the taps that reach it depend only on i mod s: the inputs fall into s phases, and in one phase the taps form an arithmetic
  * progression. So a gradient is a plain, dense sum for each phase; nothing is scattered and no zeros are stuffed in.
- * With tap number t and, where phases are alike, the phase f as an axis of its own:
+ * Neighbouring phases mostly differ by one place in the window: such a run of phases is described at once (without dilation
+ * there are at most four runs, however large the stride). With tap number t, and the phase f of the run as an axis of its own:
  *
  *     i = s*q + f0 + f,   r = r0 + f + rstep*t,   o = q + o0 - ostep*t,   0 <= q < quotients, 0 <= f < alike, 0 <= t < taps
  *
@@ -19,7 +20,7 @@
 typedef struct Phase { int64_t quotients, f0, alike, r0, rstep, taps, o0, ostep; } Phase;
 typedef struct Phases { int n; Phase *at; } Phases;
 
-/* The phases of `size` inputs. */
+/* The runs of phases of `size` inputs, in order. */
 Phases phases_of(Arena *a, int64_t size, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation);
 
 #endif

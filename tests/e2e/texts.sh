@@ -15,6 +15,17 @@ for source in "$root"/examples/lenet.net "$tests"/data/nets/{residual,grouped,ma
     same a.o c.o
 done
 
+echo "== a stop, and a look at shapes only, leave what was made until then"
+source=$root/examples/linear.net
+expect 0 "$NETC" "$source" --emit=loops=all.loops --emit=llvm-ir=all.ll
+expect 0 "$NETC" "$source" --stop-after=lower --emit=loops=stopped.loops --emit=llvm-ir=none.ll
+same all.loops stopped.loops
+[[ ! -e none.ll ]] || fail "--stop-after=lower did not stop"
+expect 0 "$NETC" "$source" --stop-after=emit --emit=llvm-ir=stopped.ll
+same all.ll stopped.ll
+expect 0 "$NETC" "$source" --check --time-passes
+grep -q '^elaborate ' err.txt || fail "--time-passes leaves out the last pass of --check"
+
 echo "== compiling twice gives the same bits"
 "$NETC" "$root/examples/lenet.net" -o one
 "$NETC" "$root/examples/lenet.net" -o two

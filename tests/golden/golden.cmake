@@ -1,4 +1,4 @@
 # Golden tests of the compiler's text: diagnostics, trees, tokens, tables; and hostile inputs.
 add_test(NAME golden COMMAND ${CMAKE_SOURCE_DIR}/tests/golden/run.sh $<TARGET_FILE:netc>)
 add_test(NAME hostile COMMAND ${CMAKE_SOURCE_DIR}/tests/golden/hostile.sh $<TARGET_FILE:netc>)
-set_tests_properties(golden hostile PROPERTIES TIMEOUT 300)
+set_tests_properties(golden hostile PROPERTIES TIMEOUT 600)

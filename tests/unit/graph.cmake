@@ -17,4 +17,4 @@ add_executable(test_kernels ${CMAKE_SOURCE_DIR}/tests/ops/test_kernels.c ${CMAKE
 target_link_libraries(test_kernels PRIVATE netc_core PkgConfig::CHECK m ${CMAKE_DL_LIBS})
 set_target_properties(test_kernels PROPERTIES ENABLE_EXPORTS ON)
 add_test(NAME kernels COMMAND test_kernels)
-set_tests_properties(kernels PROPERTIES TIMEOUT 300)
+set_tests_properties(kernels PROPERTIES TIMEOUT 600)

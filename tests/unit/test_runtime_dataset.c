@@ -92,6 +92,32 @@ START_TEST(test_arrays_that_do_not_fit)
     put("y.npy", 1, 5, 0, 0, 0);
     ck_assert(!read_both(&m, NULL, &d, &f));
     ck_assert_has(f.text, "must be integers");
+    put("y.npy", 2, 5, 1, 0, 0);
+    ck_assert(!read_both(&m, NULL, &d, &f));
+    ck_assert_has(f.text, "shape 5x1, network wants N with N at least 1");
+    leave(folder);
+}
+END_TEST
+
+/* What is no number, or has none in float32, is told with its place before it can spoil the weights. */
+START_TEST(test_arrays_not_finite)
+{
+    char folder[64];
+    nrt_model m = array_model(folder);
+    float x[30] = {0}, y[20] = {0};
+    Dataset d;
+    Fault f;
+    x[7] = -INFINITY;
+    y[3] = NAN;
+    put("y.npy", 2, 5, 4, 0, 0);
+    ck_assert(npy_write("x.npy", 4, (int64_t[]){5, 1, 2, 3}, x, &f));
+    ck_assert(!read_both(&m, NULL, &d, &f));
+    ck_assert_int_eq(f.code, EXIT_DATA);
+    ck_assert_has(f.text, "x.npy: byte 156: a number that is not finite in float32");
+    put("x.npy", 4, 5, 1, 2, 3);
+    ck_assert(npy_write("y.npy", 2, (int64_t[]){5, 4}, y, &f));
+    ck_assert(!read_both(&m, NULL, &d, &f));
+    ck_assert_has(f.text, "y.npy: byte 140: not a number");
     leave(folder);
 }
 END_TEST
@@ -134,6 +160,6 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_arrays, test_arrays_that_do_not_fit, test_idx_resized, test_schedules, NULL};
+    const TTest *const tests[] = {test_arrays, test_arrays_that_do_not_fit, test_arrays_not_finite, test_idx_resized, test_schedules, NULL};
     return run_suite("dataset", tests);
 }

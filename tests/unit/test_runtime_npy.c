@@ -115,8 +115,37 @@ START_TEST(test_bad_headers)
 }
 END_TEST
 
+/* Data that is not there is a fault of the data; a file that is there but can not be opened is one of input. */
+START_TEST(test_cannot_be_read)
+{
+    char folder[64], path[128], loop[128], below[160];
+    NpyArray a;
+    Fault f;
+    scratch_folder(folder);
+    snprintf(path, sizeof path, "%s/missing.npy", folder);
+    ck_assert(!npy_read(path, &a, &f));
+    ck_assert_int_eq(f.code, EXIT_DATA);
+    ck_assert_has(f.text, "missing.npy: cannot be opened: No such file");
+    scratch_file(path, folder, "file", "x", 1);
+    snprintf(below, sizeof below, "%s/x.npy", path);
+    ck_assert(!npy_read(below, &a, &f));
+    ck_assert_int_eq(f.code, EXIT_DATA);
+    snprintf(loop, sizeof loop, "%s/loop.npy", folder);
+    ck_assert_int_eq(symlink("loop.npy", loop), 0);
+    ck_assert(!npy_read(loop, &a, &f));
+    ck_assert_int_eq(f.code, EXIT_IO);
+    ck_assert_has(f.text, "loop.npy: cannot be opened: ");
+    ck_assert(!npy_read(folder, &a, &f));
+    ck_assert_int_eq(f.code, EXIT_DATA);
+    ck_assert_has(f.text, "no regular file");
+    unlink(loop);
+    unlink(path);
+    rmdir(folder);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {test_round_trip, test_types_and_versions, test_classes, test_bad_headers, NULL};
+    const TTest *const tests[] = {test_round_trip, test_types_and_versions, test_classes, test_bad_headers, test_cannot_be_read, NULL};
     return run_suite("npy", tests);
 }

@@ -40,12 +40,47 @@ END_TEST
 
 START_TEST(test_any_size)
 {
-    static const int64_t sizes[][3] = {{1, 1, 1}, {3, 1, 50}, {2, 37, 5}, {4, 96, 96}};
+    static const int64_t sizes[][3] = {{1, 1, 1}, {3, 1, 50}, {2, 37, 5}, {4, 96, 96}, {3, 224, 224}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         Dataset d = made(20, sizes[i][0], sizes[i][1], sizes[i][2], 1, 0);
+        int most = 0;
+        for (int64_t k = 0; k < d.count * d.elements; k++)
+            most = d.pixels[k] > most ? d.pixels[k] : most;
         ck_assert_int_eq(d.count, 20);
+        ck_assert_msg(most > 100, "%lldx%lldx%lld is dark", (long long)sizes[i][0], (long long)sizes[i][1], (long long)sizes[i][2]);
         dataset_free(&d);
     }
+}
+END_TEST
+
+/* Two classes are the first two of ten; a flat input of 21 numbers is the start of a 5x5 picture. */
+START_TEST(test_fewer_classes_and_numbers)
+{
+    Dataset d = {.elements = 21}, whole = {.elements = 25};
+    int count[2] = {0};
+    synthetic_make(&d, 1000, 1, 5, 5, 2, 1, 0);
+    synthetic_make(&whole, 1000, 1, 5, 5, 2, 1, 0);
+    for (int64_t i = 0; i < 1000; i++) {
+        ck_assert_mem_eq(d.pixels + i * 21, whole.pixels + i * 25, 21);
+        ck_assert_int_lt(d.classes[i], 2);
+        count[d.classes[i]]++;
+    }
+    ck_assert(count[0] > 400 && count[1] > 400);
+    dataset_free(&d);
+    dataset_free(&whole);
+}
+END_TEST
+
+START_TEST(test_counts_shrink_with_size)
+{
+    ck_assert_int_eq(synthetic_count(1, 0), 120000);
+    ck_assert_int_eq(synthetic_count(784, 0), 120000);
+    ck_assert_int_eq(synthetic_count(784, 1), 10000);
+    ck_assert_int_eq(synthetic_count(96 * 96, 0), 10922); /* 96 MiB of 9216 bytes */
+    ck_assert_int_eq(synthetic_count(48 * 48, 1), 3640);
+    ck_assert_int_eq(synthetic_count(96 * 96, 1), 1000);
+    ck_assert_int_eq(synthetic_count(3 * 224 * 224, 0), 1000);
+    ck_assert_int_eq(synthetic_count(3 * 224 * 224, 1), 1000);
 }
 END_TEST
 
@@ -81,6 +116,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_same_again, test_classes_are_even, test_any_size, test_not_too_easy, NULL};
+    const TTest *const tests[] = {test_same_again, test_classes_are_even, test_any_size, test_fewer_classes_and_numbers,
+                                  test_counts_shrink_with_size, test_not_too_easy, NULL};
     return run_suite("synthetic", tests);
 }

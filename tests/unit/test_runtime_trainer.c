@@ -185,11 +185,18 @@ END_TEST
 
 START_TEST(test_failures)
 {
+    struct stat log;
     enter();
     ck_assert_int_eq(RUN(TRAINER_OTHER_CPU, "train"), 6);
     says("no-such-feature");
-    ck_assert_int_eq(RUN(TRAINER, "train"), 3);
+    ck_assert_int_eq(close(creat("old.jsonl", 0444)), 0);
+    ck_assert_int_eq(truncate("old.jsonl", 10), 0);
+    ck_assert_int_eq(RUN(TRAINER, "train", "--log", "old.jsonl"), 3);
     says("train-images-idx3-ubyte");
+    ck_assert_int_eq(RUN(TRAINER_SYNTHETIC, "train", "--resume"), 4);
+    ck_assert_int_ne(access("runs", F_OK), 0); /* a run that cannot begin leaves no folder, and the old log as it was */
+    ck_assert_int_eq(stat("old.jsonl", &log), 0);
+    ck_assert_int_eq(log.st_size, 10);
     ck_assert_int_eq(RUN(TRAINER_SYNTHETIC, "train", "--out", "/proc/self/x"), 4);
     says("/proc/self/x");
     ck_assert_int_eq(RUN(TRAINER_SYNTHETIC, "train", "--log", "/proc/self/x"), 4);
@@ -308,6 +315,8 @@ START_TEST(test_run_array)
     ck_assert_has(text + 10, "'shape': (130, 10)");
     ck_assert_mem_eq(text + 128, text + 128 + 129 * 40, 40);
     free(text);
+    ck_assert_int_eq(RUN(TRAINER_SYNTHETIC, "run", "in.npy", "-o", "./in.npy"), 2);
+    says("is the input itself");
     ck_assert_int_eq(truncate("in.npy", 128 + 130 * 784 * 4 - 1), 0);
     ck_assert_int_eq(RUN(TRAINER_SYNTHETIC, "run", "in.npy", "-o", "none.npy"), 3);
     ck_assert_int_ne(access("none.npy", F_OK), 0);
