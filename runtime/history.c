@@ -27,8 +27,7 @@ char *history_text(const History *h)
         return mem_printf("%s", "");
     for (int64_t i = 0; i < h->n; i++) {
         const EpochResult *r = &h->at[i];
-        fprintf(out, "%lld %.17g %.17g %.17g %.17g %.17g %.17g;", (long long)r->epoch, r->train_loss, r->train_acc, r->val_loss, r->val_acc,
-                r->images_per_s, r->seconds);
+        fprintf(out, "%lld %.17g %.17g %.17g %.17g;", (long long)r->epoch, r->train_loss, r->train_acc, r->val_loss, r->val_acc);
     }
     fclose(out);
     return text;
@@ -38,17 +37,17 @@ bool history_parse(History *h, const char *text)
 {
     *h = (History){0};
     while (*text) {
-        double v[7];
-        for (int i = 0; i < 7; i++) {
+        double v[5];
+        for (int i = 0; i < 5; i++) {
             char *end;
             v[i] = strtod(text, &end);
-            if (end == text || *end != (i < 6 ? ' ' : ';')) {
+            if (end == text || *end != (i < 4 ? ' ' : ';')) {
                 history_free(h);
                 return false;
             }
             text = end + 1;
         }
-        history_add(h, (EpochResult){fabs(v[0]) < 1e15 ? (int64_t)v[0] : 0, v[1], v[2], v[3], v[4], v[5], v[6]});
+        history_add(h, (EpochResult){fabs(v[0]) < 1e15 ? (int64_t)v[0] : 0, v[1], v[2], v[3], v[4], NAN, NAN});
     }
     return true;
 }

@@ -10,14 +10,15 @@ typedef struct EpochResult {
     int64_t epoch;                     /* from 1 */
     double train_loss, train_acc;      /* an accuracy is NaN where there are no classes */
     double val_loss, val_acc;          /* NaN without a test part */
-    double images_per_s, seconds;      /* of training steps; seconds with evaluation */
+    double images_per_s, seconds;      /* of training steps; seconds with evaluation; NaN where another run took them */
 } EpochResult;
 
 typedef struct History { EpochResult *at; int64_t n, cap; } History;
 
 void history_add(History *h, EpochResult r);
 void history_free(History *h);
-/* As text ("epoch train_loss ... ;..."), for a checkpoint; the caller frees it. history_parse reads it back: false, and an
+/* As text ("epoch train_loss ... ;..."), for a checkpoint; the caller frees it. Times are left out: equal runs write equal
+ * checkpoints. history_parse reads it back: false, and an
  * empty history, where the text is damaged. */
 char *history_text(const History *h);
 bool history_parse(History *h, const char *text);

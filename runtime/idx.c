@@ -23,7 +23,7 @@ static bool idx_open(IdxFile *in, const char *path, Fault *f)
 {
     *in = (IdxFile){path, gzopen(path, "rb"), 0};
     if (!in->gz)
-        return fault_set(f, EXIT_IO, "%s: cannot be opened: %s", path, strerror(errno));
+        return fault_set(f, errno == ENOENT || errno == ENOTDIR ? EXIT_DATA : EXIT_IO, "%s: cannot be opened: %s", path, strerror(errno));
     gzbuffer(in->gz, 1 << 17);
     return true;
 }

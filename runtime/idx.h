@@ -17,7 +17,7 @@ typedef struct IdxImages {
 } IdxImages;
 
 /* Reads images; with `limit` >= 0 only the first so many. Where want_height and want_width are not 0, pictures of another size are
- * refused before they are read; channels is only for that message. False with EXIT_DATA (EXIT_IO where the file can not be opened). */
+ * refused before they are read; channels is only for that message. False with EXIT_DATA or EXIT_IO, by the rule in dataset.h. */
 bool idx_images(const char *path, int64_t limit, int64_t channels, int64_t want_height, int64_t want_width, IdxImages *out, Fault *f);
 /* Reads the labels of the first `count` images into *labels (the caller frees it); each must be under `classes`, and the
  * file must promise exactly `total` of them. images_path is only for that message. */

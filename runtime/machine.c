@@ -117,3 +117,18 @@ void machine_infer(Machine *k, const Batch *b, Score *score)
     k->model->infer(&k->ctx);
     score_add(k, b, score);
 }
+
+const nrt_tensor *machine_nonfinite(const Machine *k)
+{
+    for (int32_t i = 0; i < k->model->tensor_count; i++) {
+        const nrt_tensor *t = &k->model->tensors[i];
+        const float *v = (const float *)(const void *)(k->ctx.state + t->offset);
+        int64_t n = 1;
+        for (int32_t d = 0; d < t->rank; d++)
+            n *= t->dim[d];
+        for (int64_t j = 0; j < n; j++)
+            if (!isfinite(v[j]))
+                return t;
+    }
+    return NULL;
+}

@@ -35,6 +35,8 @@ void machine_infer(Machine *k, const Batch *b, Score *score);
 double machine_loss(const nrt_model *m, double sum, int64_t images);
 /* The loss that the step minimised: image_weight times the sum. */
 double machine_batch_loss(const nrt_model *m, double sum, int64_t images);
+/* The first tensor of the state that holds a number that is not finite, or null. */
+const nrt_tensor *machine_nonfinite(const Machine *k);
 /* Share of right images; NaN where there are no classes. */
 double score_accuracy(const Score *s);
 /* The place of the greatest of n numbers, the first one of equals. */

@@ -1,7 +1,7 @@
 /* npy.c: a magic string, a version, a length, a Python dictionary as text, then the elements.
  *
  * The dictionary is parsed by hand: exactly the keys 'descr', 'fortran_order' and 'shape', in any order. The file's real length
- * is compared with the header before memory for the elements is asked for. */
+ * is compared with the header before memory for the elements is asked for. Only regular files are read, so that there is a length. */
 #include "npy.h"
 #include "atomic_file.h"
 #include "mem.h"
@@ -177,31 +177,39 @@ static bool npy_header(FILE *in, const char *path, NpyArray *a, Fault *f)
     return ok;
 }
 
-static bool npy_elements(FILE *in, const char *path, NpyArray *a, Fault *f)
+static bool npy_elements(FILE *in, int64_t size, const char *path, NpyArray *a, Fault *f)
 {
-    struct stat s;
     int64_t bytes = a->count * npy_bytes(a->type);
-    if (fstat(fileno(in), &s) != 0)
-        return fault_set(f, EXIT_IO, "%s: %s", path, strerror(errno));
-    if (S_ISREG(s.st_mode) && s.st_size - a->start != bytes)
-        return fault_set(f, EXIT_DATA, "%s: the file has %lld bytes, its header promises %lld", path, (long long)s.st_size,
+    if (size - a->start != bytes)
+        return fault_set(f, EXIT_DATA, "%s: the file has %lld bytes, its header promises %lld", path, (long long)size,
                          (long long)(a->start + bytes));
-    if (!S_ISREG(s.st_mode))
-        return fault_set(f, EXIT_DATA, "%s: this is no regular file", path);
     a->data = mem_get((size_t)bytes, 1);
     if ((int64_t)fread(a->data, 1, (size_t)bytes, in) != bytes)
         return fault_set(f, EXIT_IO, "%s: cannot be read to its end: %s", path, ferror(in) ? strerror(errno) : "it got shorter");
     return true;
 }
 
+/* The file's length in bytes. */
+static bool npy_size(FILE *in, const char *path, int64_t *size, Fault *f)
+{
+    struct stat s;
+    if (fstat(fileno(in), &s) != 0)
+        return fault_set(f, EXIT_IO, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(s.st_mode))
+        return fault_set(f, EXIT_DATA, "%s: this is no regular file", path);
+    *size = s.st_size;
+    return true;
+}
+
 bool npy_read(const char *path, NpyArray *a, Fault *f)
 {
     FILE *in = fopen(path, "rb");
+    int64_t size = 0;
     bool ok;
     *a = (NpyArray){.data = NULL};
     if (!in)
-        return fault_set(f, errno == ENOENT ? EXIT_DATA : EXIT_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    ok = npy_header(in, path, a, f) && npy_elements(in, path, a, f);
+        return fault_set(f, errno == ENOENT || errno == ENOTDIR ? EXIT_DATA : EXIT_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    ok = npy_size(in, path, &size, f) && npy_header(in, path, a, f) && npy_elements(in, size, path, a, f);
     fclose(in);
     if (!ok)
         npy_free(a);

@@ -18,7 +18,8 @@ typedef struct NpyArray {
     void *data;     /* as in the file; freed by npy_free */
 } NpyArray;
 
-/* Reads a whole file; its length must be just what the header says. False with EXIT_DATA, or EXIT_IO where it can not be read. */
+/* Reads a whole file; its length must be just what the header says. False with EXIT_DATA (a file that is not there included) or
+ * EXIT_IO, by the rule in dataset.h; a->data is null then. */
 bool npy_read(const char *path, NpyArray *a, Fault *f);
 void npy_free(NpyArray *a);
 /* The elements as floats, rounded to nearest, otherwise as they are (u1 is not scaled). The caller frees them; a->data is used up. */

@@ -1,7 +1,11 @@
-/* synthetic.c: pictures by distance. A class is a set of strokes: segments between points of the unit disc, or a circle
- * around the origin. A picture places them by a random similarity (shift, scale, tilt); a pixel's brightness falls
- * from full to none within one pixel at half the stroke's width from the nearest stroke.
- * Invariant: picture i depends on (seed, part, i) alone, so any number of threads draws the same set. */
+/* synthetic.c: pictures by distance. A class is a set of strokes: segments between points of the square from -1 to 1, or a
+ * circle around the origin; disc and square can be filled. A picture places them by a random similarity (shift, scale,
+ * tilt); a pixel's brightness falls from full to none within one pixel at half the stroke's width from the nearest stroke.
+ * Invariant: picture i depends on (seed, part, i) alone, so any number of threads draws the same set.
+ *
+ * The ranges of chance are a balance. A shift up to a quarter of the picture's side is what defeats a linear model: a shape
+ * is about as large as its shift, so no pixel belongs to a class. Broad, bright strokes that keep nearly the same size and
+ * angle give the strong, even signal without which a network of sigmoids stays on its first plateau for epochs. */
 #include "synthetic.h"
 #include "mem.h"
 #include "pool.h"
@@ -10,6 +14,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { STROKES = 4, DRAWERS = 16 };
 
@@ -34,7 +39,7 @@ static const Shape shapes[SYNTHETIC_CLASSES] = {
     {0, 0, 0, 2, {{-0.6f, -0.9f, -0.6f, 0.9f}, {0.6f, -0.9f, 0.6f, 0.9f}}},  /* two bars */
 };
 
-typedef struct Pose { /* picture (pixels) -> shape (unit disc): u = (x - cx) * ax + (y - cy) * ay, ... */
+typedef struct Pose { /* picture (pixels) -> shape: turned by -tilt around the centre, then divided by size */
     float cx, cy, cosine, sine, size; /* centre in pixels; tilt; pixels for one unit */
     float half_width;                 /* of a stroke, in pixels */
 } Pose;
@@ -89,40 +94,41 @@ static float shape_distance(const Shape *s, float x, float y)
 static Pose pose_draw(Rng *r, int64_t height, int64_t width)
 {
     float side = (float)(height < width ? height : width);
-    float tilt = (float)rng_range(r, -0.33, 0.33);
+    float tilt = (float)rng_range(r, -0.2, 0.2);
     Pose p;
-    p.size = side * (float)rng_range(r, 0.28, 0.40);
-    p.cx = 0.5f * (float)(width - 1) + side * (float)rng_range(r, -0.182, 0.182);
-    p.cy = 0.5f * (float)(height - 1) + side * (float)rng_range(r, -0.182, 0.182);
+    p.size = side * (float)rng_range(r, 0.30, 0.36);
+    p.cx = 0.5f * (float)(width - 1) + side * (float)rng_range(r, -0.24, 0.24);
+    p.cy = 0.5f * (float)(height - 1) + side * (float)rng_range(r, -0.24, 0.24);
     p.cosine = cosf(tilt);
     p.sine = sinf(tilt);
-    p.half_width = side * (float)rng_range(r, 0.09, 0.115);
+    p.half_width = side * (float)rng_range(r, 0.13, 0.15);
     return p;
 }
 
-/* Adds the shape to one plane of floats [height][width], `ink` bright; touches only the shape's bounding box. */
-static void shape_draw(const Shape *s, const Pose *p, float ink, float *plane, int64_t height, int64_t width)
+/* How much of each pixel the shape covers, 0 to 1, in a plane [height][width]; works on the shape's bounding box alone. */
+static void shape_draw(const Shape *s, const Pose *p, float *plane, int64_t height, int64_t width)
 {
-    float reach = 1.15f * p->size + p->half_width + 1;
+    float reach = 1.15f * p->size + p->half_width + 1, rx = p->cosine / p->size, ry = p->sine / p->size;
     int64_t y0 = (int64_t)clampf(p->cy - reach, 0, (float)height), y1 = (int64_t)clampf(p->cy + reach + 1, 0, (float)height);
     int64_t x0 = (int64_t)clampf(p->cx - reach, 0, (float)width), x1 = (int64_t)clampf(p->cx + reach + 1, 0, (float)width);
+    memset(plane, 0, (size_t)(height * width) * sizeof *plane);
     for (int64_t y = y0; y < y1; y++) {
         for (int64_t x = x0; x < x1; x++) {
-            float px = ((float)x - p->cx) / p->size, py = ((float)y - p->cy) / p->size;
-            float d = shape_distance(s, px * p->cosine + py * p->sine, py * p->cosine - px * p->sine) * p->size;
-            plane[y * width + x] += ink * clampf(p->half_width + 0.5f - d, 0, 1);
+            float dx = (float)x - p->cx, dy = (float)y - p->cy;
+            float d = shape_distance(s, dx * rx + dy * ry, dy * rx - dx * ry) * p->size;
+            plane[y * width + x] = clampf(p->half_width + 0.5f - d, 0, 1);
         }
     }
 }
 
-/* Eight bytes of noise from each draw, `depth` / 256 of them strong; writes the picture's bytes. */
-static void plane_store(Rng *r, const float *plane, uint8_t *out, int64_t n, float depth)
+/* The picture's bytes: `ink` where the shape is, and noise from 0 to `depth` everywhere; a draw of chance serves eight pixels. */
+static void plane_store(Rng *r, const float *plane, uint8_t *out, int64_t n, float ink, float depth)
 {
     uint64_t bits = 0;
     for (int64_t i = 0; i < n; i++, bits >>= 8) {
         if (i % 8 == 0)
             bits = rng_next(r);
-        out[i] = (uint8_t)clampf(plane[i] + depth * (float)(bits & 255) * (1.0f / 256) + 0.5f, 0, 255);
+        out[i] = (uint8_t)clampf(ink * plane[i] + depth * (float)(bits & 255) * (1.0f / 256) + 0.5f, 0, 255);
     }
 }
 
@@ -131,13 +137,11 @@ static void picture_draw(const Drawing *w, int64_t i, float *plane, uint8_t *who
     Rng r = rng_new(w->seed, (uint64_t)i * 2 + (uint64_t)w->part);
     int64_t area = w->height * w->width, kind = (int64_t)rng_below(&r, (uint64_t)w->classes);
     Pose pose = pose_draw(&r, w->height, w->width);
-    float ink = (float)rng_range(&r, 215, 255), depth = (float)rng_range(&r, 5, 30);
+    float ink = (float)rng_range(&r, 235, 255), depth = (float)rng_range(&r, 4, 16);
+    shape_draw(&shapes[kind], &pose, plane, w->height, w->width);
     for (int64_t c = 0; c < w->channels; c++) {
         float tint = w->channels > 1 ? (float)rng_range(&r, 0.6, 1.0) : 1.0f;
-        for (int64_t k = 0; k < area; k++)
-            plane[k] = 0;
-        shape_draw(&shapes[kind], &pose, ink * tint, plane, w->height, w->width);
-        plane_store(&r, plane, whole + c * area, area, depth);
+        plane_store(&r, plane, whole + c * area, area, ink * tint, depth);
     }
     w->d->classes[i] = (uint8_t)kind;
 }
@@ -151,7 +155,7 @@ static void *drawing_run(void *arg)
     uint8_t *whole = mem_get((size_t)(w->channels * area), 1);
     for (int64_t i = w->first; i < w->end; i++) {
         picture_draw(w, i, plane, whole);
-        __builtin_memcpy(w->d->pixels + i * w->d->elements, whole, (size_t)w->d->elements);
+        memcpy(w->d->pixels + i * w->d->elements, whole, (size_t)w->d->elements);
     }
     free(whole);
     free(plane);
@@ -185,8 +189,8 @@ void synthetic_make(Dataset *d, int64_t count, int64_t channels, int64_t height,
 
 int64_t synthetic_count(int64_t elements, int part)
 {
-    int64_t most = part == 0 ? 60000 : 10000, fit = ((int64_t)64 << 20) / (elements > 0 ? elements : 1);
+    int64_t most = part == 0 ? 120000 : 10000, fit = ((int64_t)96 << 20) / (elements > 0 ? elements : 1);
     if (part == 1)
-        fit /= 6;
+        fit /= 12;
     return fit > most ? most : fit < 1000 ? 1000 : fit;
 }

@@ -113,7 +113,7 @@ static void prepare_data(Trainer *t)
         t->test_loader = loader_new(&t->test, t->m, option_batch(t->m, o));
 }
 
-/* metrics.jsonl says what the history says: a resumed run writes its past anew. */
+/* metrics.jsonl says what the history says: a resumed run writes its past anew, but for the times, which are not its own. */
 static void prepare_metrics(Trainer *t)
 {
     char *path = in_folder(t, "metrics.jsonl");
@@ -135,10 +135,22 @@ static void flush_lines(const Trainer *t, FILE *f, const char *name)
     die(EXIT_IO, "%s: cannot be written: %s", name, strerror(errno));
 }
 
+/* Weights that the last step blew up, before any loss could tell, never replace good ones. */
+static void check_weights(const Trainer *t)
+{
+    const nrt_tensor *bad = machine_nonfinite(t->k);
+    if (!bad)
+        return;
+    progress_clear(t->progress);
+    die(EXIT_NONFINITE, "step %lld (epoch %lld): %s is not finite any more; the last checkpoint is kept; a smaller --lr (it was %g) may help",
+        (long long)t->at.step, (long long)(t->at.epoch + 1), bad->name, t->lr);
+}
+
 static void save(Trainer *t, const char *name)
 {
     char *path = in_folder(t, name);
     Fault f;
+    check_weights(t);
     if (!checkpoint_save(path, t->m, t->k->ctx.state, &t->at, &f)) {
         progress_clear(t->progress);
         fault_die(&f);

@@ -59,3 +59,8 @@ echo "== a loss that is not finite"
 "$NETC" "$root/examples/linear.net" -o linear
 expect 5 ./linear train --quiet --lr 1e38 --epochs 50 --out burst
 one_message 'step [0-9]+'
+
+echo "== weights that are not finite behind a loss that was"
+expect 5 ./linear train --quiet --lr 3e38 --max-steps 1 --no-test --out burst2
+one_message 'step 1.*not finite'
+[[ ! -e burst2/last.safetensors ]] || fail "bad weights were saved"

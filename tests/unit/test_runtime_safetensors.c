@@ -133,7 +133,7 @@ START_TEST(test_checkpoint)
     ck_assert_mem_eq(a, b, (size_t)m->state_bytes);
     ck_assert(d.epoch == 2 && d.seen == 384 && d.step == 941 && d.seed == UINT64_MAX && d.loss_sum == 0.1 && d.correct == 5 && isinf(d.best_loss));
     ck_assert_int_eq(d.history.n, 1);
-    ck_assert(d.history.at[0].train_acc == 0.25 && isnan(d.history.at[0].val_loss) && d.history.at[0].seconds == 2);
+    ck_assert(d.history.at[0].train_acc == 0.25 && isnan(d.history.at[0].val_loss) && isnan(d.history.at[0].seconds));
     ck_assert(checkpoint_export(path, m, a, &f));
     ck_assert(!checkpoint_resume(path, m, b, &d, &f));
     ck_assert_has(f.text, "--init-weights");
