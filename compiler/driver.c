@@ -15,6 +15,7 @@
 #include "grad.h"
 #include "graph_dot.h"
 #include "graph_text.h"
+#include "infer.h"
 #include "link.h"
 #include "loop_text.h"
 #include "options.h"
@@ -280,6 +281,13 @@ static bool read_graph(Driver *d) {
     return want_graph(d, d->graph->model) && write_all(d, EMIT_GRAPH, true, print_forward);
 }
 
+/* The network of inference beside the one that is trained. */
+static bool add_inference(Driver *d) {
+    pass_begin(&d->passes, PASS_INFER);
+    infer_build(d->graph);
+    return end_pass(d, PASS_INFER, "graph", print_graph);
+}
+
 /* The training graph: forward, backward, update. */
 static bool differentiate(Driver *d) {
     pass_begin(&d->passes, PASS_DIFFERENTIATE);
@@ -366,7 +374,7 @@ static bool front_end(Driver *d) {
     if (!check_outputs(d) || !check_defines(d) || !choose_target(d) || !read_source(d)) return false;
     if (has_suffix(d->options.input, ".loops")) return read_loops(d);
     bool good = has_suffix(d->options.input, ".graph") ? read_graph(d) : parse_source(d) && elaborate_source(d);
-    return good && differentiate(d) && lower_graph(d);
+    return good && add_inference(d) && differentiate(d) && lower_graph(d);
 }
 
 static void run(Driver *d) {

@@ -178,19 +178,20 @@ static Value call_concat(Elab *e, const Ast *ast, const Builtin *b) {
         in[i] = args[i].tensor;
     }
     if (!ast->n) return elab_fail(e, ast->span, "concat needs at least one tensor");
-    Type type;
+    Tensor out = {.span = ast->span};
     const char *error = NULL, *name = next_name(e, b->name, ast->span);
     if (!name) return value_error();
-    if (!layer_concat(e->arena, in, ast->n, &type, &error)) {
+    e->graph->span = ast->span;
+    e->graph->layer = name;
+    if (!layer_concat(e->arena, e->graph, in, ast->n, &out, &error)) {
         if (elab_error(e, ast->span, "%s", error)) {
             for (int i = 0; i < ast->n && i < 4; i++) diag_note(e->diag, in[i]->span, "%s comes from here", type_text(e->arena, in[i]->type));
             elab_stack(e);
         }
         return value_error();
     }
-    elab_missing(e, ast->span, "layer 'concat' has no operator yet");
-    add_row(e, name, b->name, ast->span, type, 0, 0);
-    return tensor_value(e, (Tensor){.type = type, .span = ast->span});
+    add_row(e, name, b->name, ast->span, out.type, 0, 0);
+    return tensor_value(e, out);
 }
 
 /* ---- applying layers ---- */
@@ -212,7 +213,6 @@ static Value apply_builtin(Elab *e, const LayerValue *layer, const Tensor *in) {
         elab_stack(e);
         return value_error();
     }
-    if (!info->has_operator) elab_missing(e, layer->span, "layer '%s' has no operator yet", info->name);
     call.out.span = layer->span;
     call.out.by = info;
     add_row(e, name, kind, layer->span, call.out.type, call.params, call.macs);

@@ -165,10 +165,6 @@ static Span argument_span(const Train *t, const char *argument, Span optim) {
     return set ? set->span : optim;
 }
 
-static void unsupported(Elab *e, Span span, const char *argument, Value v) {
-    elab_missing(e, span, "sgd(%s=%s) is not supported yet", argument, value_text(e->arena, v));
-}
-
 static void set_optim(Elab *e, Train *t) {
     const Record *r = record(e, t, "optim");
     const Value none[4] = {value_float(t->out->lr), value_float(0), value_bool(false), value_float(0)};
@@ -181,9 +177,6 @@ static void set_optim(Elab *e, Train *t) {
     t->out->weight_decay = decay.f;
     Span span = r ? r->span : t->span;
     if (nesterov.i && momentum.f == 0) elab_fail(e, argument_span(t, "nesterov", span), "nesterov needs a momentum above 0");
-    if (momentum.f != 0) unsupported(e, argument_span(t, "momentum", span), "momentum", momentum);
-    if (nesterov.i) unsupported(e, argument_span(t, "nesterov", span), "nesterov", nesterov);
-    if (decay.f != 0) unsupported(e, argument_span(t, "weight_decay", span), "weight_decay", decay);
 }
 
 static void set_schedule(Elab *e, Train *t) {

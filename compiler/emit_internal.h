@@ -52,6 +52,8 @@ LLVMMetadataRef emit_subprogram(Emit *e, LLVMValueRef fn, const char *name, Span
 
 /* EXP, LOG, SIGMOID or TANH of x. */
 LLVMValueRef emit_math(Emit *e, ExprKind kind, LLVMValueRef x);
+/* The constant c in every lane of the type, which is c's own or a vector of it. */
+LLVMValueRef emit_spread(LLVMTypeRef type, LLVMValueRef c);
 /* x * y + z: fused where the target can, else rounded twice. */
 LLVMValueRef emit_fma(Emit *e, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z);
 

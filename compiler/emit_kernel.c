@@ -41,7 +41,7 @@ typedef struct Body {
     const Var *lane_var;     /* null outside lane loops */
     int64_t lane_lo;
     unsigned lanes;          /* 1 outside */
-    LLVMValueRef space[SPACES], lr, image_weight;
+    LLVMValueRef space[SPACES], lr, image_weight, seed, step;
     LLVMMetadataRef scopes[SPACES]; /* one scope for each space, */
     LLVMValueRef scope_list[SPACES], other_list[SPACES]; /* itself and all the others, as metadata of an access */
     VEC(LLVMValueRef) slots; /* of locals, in their order */
@@ -290,13 +290,19 @@ static Value index_value(Body *b, Affine x) {
     return (Value){ LLVMBuildAdd(e->b, widen(b, (Value){ base, false }), LLVMConstVector(count, b->lanes), ""), true };
 }
 
-static Value leaf(Body *b, LLVMValueRef *cache, size_t field, const char *name) {
+static Value leaf(Body *b, LLVMValueRef *cache, LLVMTypeRef type, size_t field, const char *name) {
     if (!*cache) {
         LLVMBasicBlockRef here = go_home(b, b->entry);
-        *cache = emit_field(b->e, b->ctx, b->e->f32, field, name);
+        *cache = emit_field(b->e, b->ctx, type, field, name);
         go_back(b, here);
     }
     return (Value){ *cache, false };
+}
+
+/* The low half of a 64-bit field. */
+static Value low_word(Body *b, LLVMValueRef *cache, size_t field, const char *name) {
+    LLVMValueRef x = leaf(b, cache, b->e->i64, field, name).v;
+    return (Value){ LLVMBuildTrunc(b->e->b, x, b->e->i32, ""), false };
 }
 
 /* The first or second half of a vector of n lanes. */
@@ -324,6 +330,17 @@ static Value lane_sum(Body *b, Value x) {
     return (Value){ LLVMBuildFAdd(e->b, low, high, ""), false };
 }
 
+/* MurmurHash3's finaliser, as expr.def gives it. */
+static LLVMValueRef hash(Emit *e, LLVMValueRef x) {
+    static const struct { unsigned shift, factor; } rounds[] = { { 16, 0x85ebca6b }, { 13, 0xc2b2ae35 }, { 16, 1 } };
+    LLVMTypeRef type = LLVMTypeOf(x);
+    for (int i = 0; i < 3; i++) {
+        x = LLVMBuildXor(e->b, x, LLVMBuildLShr(e->b, x, emit_spread(type, emit_i32(e, rounds[i].shift)), ""), "");
+        x = LLVMBuildMul(e->b, x, emit_spread(type, emit_i32(e, rounds[i].factor)), "");
+    }
+    return x;
+}
+
 static LLVMValueRef unary(Emit *e, ExprKind kind, ValueType type, LLVMValueRef x) {
     bool real = type == VALUE_F32;
     LLVMTypeRef shape = LLVMTypeOf(x);
@@ -333,7 +350,8 @@ static LLVMValueRef unary(Emit *e, ExprKind kind, ValueType type, LLVMValueRef x
     case EXPR_ABS:
         if (real) return emit_intrinsic(e, "llvm.fabs", shape, &x, 1);
         return emit_intrinsic(e, "llvm.abs", shape, (LLVMValueRef[]){ x, LLVMConstInt(e->i1, 0, false) }, 2);
-    case EXPR_EXP: case EXPR_LOG: case EXPR_SIGMOID: case EXPR_TANH: return emit_math(e, kind, x);
+    case EXPR_EXP: case EXPR_LOG: case EXPR_SIGMOID: case EXPR_TANH: case EXPR_ERF: return emit_math(e, kind, x);
+    case EXPR_HASH: return hash(e, x);
     case EXPR_SQRT: return emit_intrinsic(e, "llvm.sqrt", shape, &x, 1);
     case EXPR_TO_F32: return LLVMBuildSIToFP(e->b, x, wide ? LLVMVectorType(e->f32, LLVMGetVectorSize(shape)) : e->f32, "");
     default: BUG("no unary operator %d", (int)kind);
@@ -395,8 +413,10 @@ static Value expr(Body *b, const Expr *x) {
     case EXPR_INT: return (Value){ emit_i32(b->e, x->index.c), false };
     case EXPR_INDEX: return index_value(b, x->index);
     case EXPR_LOAD: return load(b, x);
-    case EXPR_LR: return leaf(b, &b->lr, offsetof(nrt_ctx, lr), "lr");
-    case EXPR_IMAGE_WEIGHT: return leaf(b, &b->image_weight, offsetof(nrt_ctx, image_weight), "image_weight");
+    case EXPR_LR: return leaf(b, &b->lr, b->e->f32, offsetof(nrt_ctx, lr), "lr");
+    case EXPR_SEED: return low_word(b, &b->seed, offsetof(nrt_ctx, seed), "seed");
+    case EXPR_STEP: return low_word(b, &b->step, offsetof(nrt_ctx, step), "step");
+    case EXPR_IMAGE_WEIGHT: return leaf(b, &b->image_weight, b->e->f32, offsetof(nrt_ctx, image_weight), "image_weight");
     case EXPR_LANE_SUM: return lane_sum(b, expr(b, x->arg[0]));
     default: return operator(b, x);
     }

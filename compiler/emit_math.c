@@ -1,4 +1,4 @@
-/* emit_math.c: exp, log, sigmoid and tanh as straight-line code, for one f32 or a vector of them.
+/* emit_math.c: exp, log, sigmoid, tanh and erf as straight-line code, for one f32 or a vector of them.
  *
  * Each is a function of the module, NETWORK.FUNCTION.LANES, made when first called and inlined after all other passes: they
  * see a short call, and the loop around keeps the constants in registers, which a real call would not.
@@ -12,6 +12,7 @@
  *          m comes from adding 1.5 * 2^23 + 127: the sum's low bits hold m + 127, which shifted by 23 are s itself.
  * sigmoid. z = e^-|x| never overflows; 1 / (1 + z), or z / (1 + z) for negative x: accurate at both ends.
  * tanh.    e^2|x| - 1 = s (r + r^2 q(r)) + (s - 1) =: t without cancellation, tanh |x| = t / (t + 2), and x's sign.
+ * erf.     x + x p(x^2) for |x| < 1; else 1 - e^-g(|x|) with x's sign, where g = -log erfc is nearly a parabola. Both are computed.
  * log.     x = 2^k (1 + f), 1 + f in [sqrt 1/2, sqrt 2); log x = k ln 2 + f - f^2/2 + f^3 p(f).
  */
 #include "emit_internal.h"
@@ -20,6 +21,10 @@ static const double exp_q[] = { 0.5000003576278687, 0.16666613519191742, 0.04166
 static const double expm1_q[] = { 0.4999999701976776, 0.16666541993618011, 0.04166720435023308, 0.00836664717644453, 0.001388249802403152 };
 static const double log_p[] = { 0.3333331346511841, -0.25000008940696716, 0.2000211924314499, -0.1666799634695053, 0.14219552278518677,
                                 -0.1240558922290802, 0.11888162046670914, -0.11675652116537094, 0.06746640801429749 };
+static const double erf_p[] = { 0.12837916612625122, -0.3761262595653534, 0.1128358542919159, -0.026853812858462334, 0.005188328679651022,
+                                -0.0008010201272554696, 7.85388401709497e-05 };
+static const double erfc_g[] = { 0.0003415230312384665, 1.1270891427993774, 0.638144850730896, 0.10310675203800201, -0.02183806337416172,
+                                 0.0029476583003997803, -0.00018637919856701046 };
 #define LN2_HI 0.693359375
 #define LN2_LO (-2.12194440e-4)
 #define LOG2_E 1.44269504088896341
@@ -29,7 +34,7 @@ enum { EXPONENT = 23, BIAS = 127 };
 
 /* ---- constants and operations of x's own type ---- */
 
-static LLVMValueRef spread(LLVMTypeRef type, LLVMValueRef c) {
+LLVMValueRef emit_spread(LLVMTypeRef type, LLVMValueRef c) {
     if (LLVMGetTypeKind(type) != LLVMVectorTypeKind) return c;
     LLVMValueRef all[64];
     unsigned n = LLVMGetVectorSize(type);
@@ -39,7 +44,7 @@ static LLVMValueRef spread(LLVMTypeRef type, LLVMValueRef c) {
 }
 
 static LLVMValueRef real(Emit *e, LLVMValueRef like, double x) {
-    return spread(LLVMTypeOf(like), LLVMConstReal(e->f32, x));
+    return emit_spread(LLVMTypeOf(like), LLVMConstReal(e->f32, x));
 }
 
 static LLVMTypeRef int_type(Emit *e, LLVMValueRef x) {
@@ -56,7 +61,7 @@ static LLVMValueRef from_bits(Emit *e, LLVMValueRef i, LLVMValueRef like) {
 }
 
 static LLVMValueRef integer(Emit *e, LLVMValueRef like, int64_t x) {
-    return spread(LLVMTypeOf(like), emit_i32(e, x));
+    return emit_spread(LLVMTypeOf(like), emit_i32(e, x));
 }
 
 static LLVMValueRef mul(Emit *e, LLVMValueRef x, LLVMValueRef y) {
@@ -141,6 +146,17 @@ static LLVMValueRef tanh_of(Emit *e, LLVMValueRef x) {
     return from_bits(e, LLVMBuildOr(e->b, bits(e, q), sign, ""), x);
 }
 
+static LLVMValueRef erf_of(Emit *e, LLVMValueRef x) {
+    LLVMValueRef i = bits(e, x), one = real(e, x, 1);
+    LLVMValueRef sign = LLVMBuildAnd(e->b, i, integer(e, i, INT32_MIN), "");
+    LLVMValueRef size = from_bits(e, LLVMBuildAnd(e->b, i, integer(e, i, INT32_MAX), ""), x);
+    LLVMValueRef y = at_most(e, size, 4); /* erf 4 rounds to 1 */
+    LLVMValueRef near = emit_fma(e, polynomial(e, mul(e, y, y), erf_p, 7), y, y);
+    LLVMValueRef far = sub(e, one, exp_in_range(e, LLVMBuildFNeg(e->b, polynomial(e, y, erfc_g, 7), "")));
+    LLVMValueRef is_near = LLVMBuildFCmp(e->b, LLVMRealOLT, size, one, "");
+    return from_bits(e, LLVMBuildOr(e->b, bits(e, LLVMBuildSelect(e->b, is_near, near, far, "")), sign, ""), x);
+}
+
 /* ---- log x ---- */
 
 static LLVMValueRef log_of(Emit *e, LLVMValueRef x) {
@@ -167,6 +183,17 @@ static LLVMValueRef log_of(Emit *e, LLVMValueRef x) {
 
 /* ---- calls ---- */
 
+static LLVMValueRef value_of(Emit *e, ExprKind kind, LLVMValueRef x) {
+    switch (kind) {
+    case EXPR_EXP: return exp_of(e, x);
+    case EXPR_LOG: return log_of(e, x);
+    case EXPR_SIGMOID: return sigmoid_of(e, x);
+    case EXPR_TANH: return tanh_of(e, x);
+    case EXPR_ERF: return erf_of(e, x);
+    default: BUG("emit: %s is not a function", expr_text(kind));
+    }
+}
+
 static LLVMValueRef make_function(Emit *e, ExprKind kind, const char *name, LLVMTypeRef type) {
     LLVMBuilderRef outside = e->b;
     e->b = LLVMCreateBuilderInContext(e->cx);
@@ -177,7 +204,7 @@ static LLVMValueRef make_function(Emit *e, ExprKind kind, const char *name, LLVM
     LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, returns, 0));
     unsigned inlined = LLVMGetEnumAttributeKindForName("alwaysinline", 12);
     LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, inlined, 0));
-    LLVMBuildRet(e->b, kind == EXPR_EXP ? exp_of(e, x) : kind == EXPR_LOG ? log_of(e, x) : kind == EXPR_SIGMOID ? sigmoid_of(e, x) : tanh_of(e, x));
+    LLVMBuildRet(e->b, value_of(e, kind, x));
     LLVMDisposeBuilder(e->b);
     e->b = outside;
     return fn;
@@ -186,7 +213,6 @@ static LLVMValueRef make_function(Emit *e, ExprKind kind, const char *name, LLVM
 LLVMValueRef emit_math(Emit *e, ExprKind kind, LLVMValueRef x) {
     LLVMTypeRef type = LLVMTypeOf(x);
     unsigned lanes = LLVMGetTypeKind(type) == LLVMVectorTypeKind ? LLVMGetVectorSize(type) : 1;
-    ENSURE(kind == EXPR_EXP || kind == EXPR_LOG || kind == EXPR_SIGMOID || kind == EXPR_TANH);
     const char *name = arena_printf(e->a, "%s.%s.%u", e->p->model->name, expr_text(kind), lanes);
     LLVMValueRef fn = LLVMGetNamedFunction(e->module, name);
     if (!fn) fn = make_function(e, kind, name, type);

@@ -91,9 +91,16 @@ static void add_update(Graph *g, Node *w, Node *grad, Node *lr) {
     graph_root(g, ROOT_UPDATE, graph_node(g, OP_sgd, (Attr){0}, 3, (Node *[]){w, grad, lr}), w);
 }
 
+/* Has the graph updates of trained params already? Running statistics have theirs from the start. */
+static bool is_built(const Graph *g) {
+    for (int i = 0; i < g->roots.n; i++)
+        if (g->roots.at[i].kind == ROOT_UPDATE && is_trained(g->roots.at[i].target)) return true;
+    return false;
+}
+
 const char *grad_build(Graph *g) {
     Node *loss = graph_find_root(g, ROOT_LOSS);
-    if (!loss || graph_find_root(g, ROOT_UPDATE)) return NULL;
+    if (!loss || is_built(g)) return NULL;
     g->span = (Span){0};
     g->layer = "";
     g->pass = NRT_BACKWARD_DATA;

@@ -4,7 +4,7 @@
  * under its name); building looks there first. As arguments exist before the node that uses them, the list of nodes is
  * in topological order all by itself, and ids compare like places in it.
  */
-#include "graph.h"
+#include "ops.h"
 
 #include <string.h>
 
@@ -173,7 +173,7 @@ static const char *verify_node(const Graph *g, int i) {
     return NULL;
 }
 
-/* What cannot be seen from one node's types: sources are the model's, and nll gets the logsumexp of its own logits. */
+/* What cannot be seen from one node's types: sources are the model's, and nll and softmax get the logsumexp of their own first argument. */
 static const char *verify_meaning(const Graph *g, int i) {
     const Node *n = g->nodes.at[i];
     const Model *m = g->model;
@@ -181,7 +181,7 @@ static const char *verify_meaning(const Graph *g, int i) {
     if (n->op == OP_target && !type_equal(n->type, m->output)) return WRONG(g, i, "the network's output is %s", type_text(g->arena, m->output));
     if (n->op == OP_labels && (m->output.rank != 1 || n->attr.i[0] != m->output.dim[0]))
         return WRONG(g, i, "%lld classes, the network's output is %s", (long long)n->attr.i[0], type_text(g->arena, m->output));
-    if ((n->op == OP_nll || n->op == OP_nll_grad) && (n->arg[1]->op != OP_logsumexp || n->arg[1]->arg[0] != n->arg[0]))
+    if ((n->op == OP_nll || n->op == OP_nll_grad || n->op == OP_softmax) && (n->arg[1]->op != OP_logsumexp || n->arg[1]->arg[0] != n->arg[0]))
         return WRONG(g, i, "its second argument is not the logsumexp of its first");
     return NULL;
 }
@@ -190,9 +190,10 @@ static const char *verify_root(const Graph *g, int i) {
     const Root *r = &g->roots.at[i];
     int id = r->node->id;
     if (id < 0 || id >= g->nodes.n || g->nodes.at[id] != r->node) return arena_printf(g->arena, "root %d is not of the graph", i);
-    if (r->kind == ROOT_OUTPUT && !type_equal(r->node->type, g->model->output))
+    bool output = r->kind == ROOT_OUTPUT || r->kind == ROOT_INFER_OUTPUT, loss = r->kind == ROOT_LOSS || r->kind == ROOT_INFER_LOSS;
+    if (output && !type_equal(r->node->type, g->model->output))
         return WRONG(g, id, "is the output, and the network's output is %s", type_text(g->arena, g->model->output));
-    if (r->kind == ROOT_LOSS && !type_equal(r->node->type, type_batched(0, 0, 0, 0))) return WRONG(g, id, "is the loss, which is one number an image");
+    if (loss && !type_equal(r->node->type, type_batched(0, 0, 0, 0))) return WRONG(g, id, "is the loss, which is one number an image");
     if (r->kind == ROOT_UPDATE && (!r->target || r->target->op != OP_param)) return WRONG(g, id, "updates what is not a param");
     if (r->kind == ROOT_UPDATE && !type_equal(r->node->type, r->target->type))
         return WRONG(g, id, "updates a param of type %s", type_text(g->arena, r->target->type));
@@ -202,11 +203,25 @@ static const char *verify_root(const Graph *g, int i) {
     return NULL;
 }
 
+/* Training differentiates the loss: a batch norm behind it normalises by its own input's statistics. */
+static const char *verify_training(const Graph *g) {
+    bool *behind = ARENA_ARRAY(g->arena, bool, g->nodes.n + 1);
+    const Node *loss = graph_find_root(g, ROOT_LOSS);
+    if (loss) behind[loss->id] = true;
+    for (int i = g->nodes.n - 1; i >= 0; i--) {
+        const Node *n = g->nodes.at[i];
+        if (behind[i] && n->op == OP_batch_norm && !batch_norm_owns_statistics(n)) return WRONG(g, i, "its statistics are not those of its input");
+        for (int k = 0; behind[i] && k < n->nargs; k++) behind[n->arg[k]->id] = true;
+    }
+    return NULL;
+}
+
 const char *graph_verify(const Graph *g) {
     const char *why = NULL;
     for (int i = 0; i < g->nodes.n && !why; i++) why = verify_node(g, i);
     for (int i = 0; i < g->nodes.n && !why; i++) why = verify_meaning(g, i);
     for (int i = 0; i < g->roots.n && !why; i++) why = verify_root(g, i);
+    if (!why) why = verify_training(g);
     if (!why && !graph_find_root(g, ROOT_OUTPUT)) why = "the graph has no output";
     return why;
 }

@@ -29,6 +29,8 @@ typedef struct Attr { /* meaning: the operator's schema in ops.def; unused ones 
 /* Places of the attributes in Attr.i. */
 enum { CONV_STRIDE = 0, CONV_PAD = 2, CONV_DILATION = 4, CONV_GROUPS = 6, CONV_SIZE = 7 /* conv_dx: of x; conv_dw: of the kernel */ };
 enum { POOL_WINDOW = 0, POOL_STRIDE = 2, POOL_PAD = 4, POOL_SIZE = 6 /* of x */ };
+enum { ADAPTIVE_AXIS = 0, ADAPTIVE_SIZE = 1 /* bins; of the gradient: points of x */ };
+enum { CHANNELS_FIRST = 0, CHANNELS_COUNT = 1 };
 enum { SHAPE_RANK = 0, SHAPE_DIM = 1 /* input, target, reshape */ };
 enum { PARAM_ROLE = 0, PARAM_FAN_IN = 1, PARAM_FAN_OUT = 2, PARAM_RANK = 3, PARAM_DIM = 4 };
 
@@ -45,10 +47,11 @@ struct Node {
     Span span;
 };
 
-typedef enum { ROOT_OUTPUT, ROOT_LOSS, ROOT_UPDATE } RootKind;
+typedef enum { ROOT_OUTPUT, ROOT_LOSS, ROOT_UPDATE, ROOT_INFER_OUTPUT, ROOT_INFER_LOSS } RootKind;
 typedef struct Root {   /* what the graph is for: nothing else keeps a node alive */
     RootKind kind;
-    Node *node;         /* OUTPUT: the network's output, batched; LOSS: each image's loss, batched rank 0; UPDATE: the new value of `target` */
+    Node *node;         /* OUTPUT: the network's output, batched; LOSS: each image's loss, batched rank 0; UPDATE: the new value of `target`.
+                         * INFER_OUTPUT, INFER_LOSS: the same in inference, where that is another node (infer.h) */
     Node *target;       /* UPDATE: the param (or state) that is replaced; else null */
 } Root;
 

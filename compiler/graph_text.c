@@ -11,12 +11,19 @@
 
 /* ---- printing ---- */
 
+/* Does the root belong to the forward pass? Running statistics do; what grad_build and infer_build add does not. */
+static bool is_forward(const Root *r) {
+    if (r->kind != ROOT_UPDATE) return r->kind == ROOT_OUTPUT || r->kind == ROOT_LOSS;
+    int64_t role = r->target->attr.i[PARAM_ROLE];
+    return role == NRT_RUNNING_MEAN || role == NRT_RUNNING_VAR;
+}
+
 static bool *printed_nodes(const Graph *g, bool forward_only) {
     bool *shown = ARENA_ARRAY(g->arena, bool, g->nodes.n + 1);
     for (int i = 0; i < g->nodes.n; i++) shown[i] = !forward_only;
     if (!forward_only) return shown;
     for (int i = 0; i < g->roots.n; i++)
-        if (g->roots.at[i].kind != ROOT_UPDATE) shown[g->roots.at[i].node->id] = true;
+        if (is_forward(&g->roots.at[i])) shown[g->roots.at[i].node->id] = true;
     for (int i = g->nodes.n - 1; i >= 0; i--)
         for (int k = 0; shown[i] && k < g->nodes.at[i]->nargs; k++) shown[g->nodes.at[i]->arg[k]->id] = true;
     return shown;
@@ -70,7 +77,7 @@ static void print_node(Text *t, const Graph *g, const Node *n, const int *number
 }
 
 static void print_root(Text *t, const Root *r, const int *number) {
-    static const char *const words[] = {[ROOT_OUTPUT] = "output ", [ROOT_LOSS] = "loss ", [ROOT_UPDATE] = "update "};
+    static const char *const words[] = {[ROOT_OUTPUT] = "output ", [ROOT_LOSS] = "loss ", [ROOT_UPDATE] = "update ", [ROOT_INFER_OUTPUT] = "infer output ", [ROOT_INFER_LOSS] = "infer loss "};
     text_printf(t, "%s", words[r->kind]);
     if (r->target) {
         print_value(t, r->target, number);
@@ -90,7 +97,7 @@ void graph_print(const Graph *g, Text *t, bool forward_only) {
     for (int i = 0; i < g->nodes.n; i++)
         if (shown[i]) print_node(t, g, g->nodes.at[i], number);
     for (int i = 0; i < g->roots.n; i++)
-        if (!forward_only || g->roots.at[i].kind != ROOT_UPDATE) print_root(t, &g->roots.at[i], number);
+        if (!forward_only || is_forward(&g->roots.at[i])) print_root(t, &g->roots.at[i], number);
 }
 
 /* ---- reading: values ---- */
@@ -270,6 +277,12 @@ static void read_root(Reader *r, RootKind kind) {
     if (!r->scan.failed) graph_root(r->g, kind, n, target);
 }
 
+static void read_infer_root(Reader *r) {
+    if (scan_accept(&r->scan, "output")) read_root(r, ROOT_INFER_OUTPUT);
+    else if (scan_accept(&r->scan, "loss")) read_root(r, ROOT_INFER_LOSS);
+    else scan_unexpected(&r->scan, "'output' or 'loss'");
+}
+
 static void read_statements(Reader *r) {
     TextScanner *s = &r->scan;
     while (s->token.kind != SCAN_END) {
@@ -277,7 +290,8 @@ static void read_statements(Reader *r) {
         else if (scan_accept(s, "output")) read_root(r, ROOT_OUTPUT);
         else if (scan_accept(s, "loss")) read_root(r, ROOT_LOSS);
         else if (scan_accept(s, "update")) read_root(r, ROOT_UPDATE);
-        else scan_unexpected(s, "a value, 'output', 'loss' or 'update'");
+        else if (scan_accept(s, "infer")) read_infer_root(r);
+        else scan_unexpected(s, "a value, 'output', 'loss', 'update' or 'infer'");
     }
 }
 

@@ -66,9 +66,6 @@ static bool need_image(LayerCall *c, const char *kind) {
     return !c->error;
 }
 
-/* Output of the same type without an operator. */
-static void same_without_op(LayerCall *c) { c->out.type = c->in.type; }
-
 /* ---- contractions ---- */
 
 static void layer_conv(LayerCall *c) {
@@ -121,56 +118,116 @@ static void build_pool(LayerCall *c, OpKind op, const char *kind) {
 static void layer_max_pool(LayerCall *c) { build_pool(c, OP_max_pool, "max_pool"); }
 static void layer_avg_pool(LayerCall *c) { build_pool(c, OP_avg_pool, "avg_pool"); }
 
+/* Windows that tile the image. */
+static Attr tiles(int64_t height, int64_t width) { return (Attr){.i = {height, width, height, width}}; }
+
+/* Along one axis; bins that all are of one size are windows. */
+static Tensor pool_axis(LayerCall *c, Tensor x, int axis, int64_t bins) {
+    int64_t points = c->error ? 1 : x.type.dim[axis], size = points / bins;
+    if (points == bins) return x;
+    if (points % bins) return build_op(c, OP_adaptive_avg_pool, (Attr){.i = {[ADAPTIVE_AXIS] = axis, [ADAPTIVE_SIZE] = bins}}, x, NULL);
+    return build_op(c, OP_avg_pool, axis == 1 ? tiles(size, 1) : tiles(1, size), x, NULL);
+}
+
 static void layer_adaptive_avg_pool(LayerCall *c) {
     if (!need_image(c, "adaptive_avg_pool")) return;
-    c->out.type = type_batched(3, c->in.type.dim[0], c->arg[0].pair[0], c->arg[0].pair[1]);
-    give_up(c, layer_size_error(c->arena, c->out.type));
+    const int64_t *in = &c->in.type.dim[1], *out = c->arg[0].pair;
+    if (in[0] % out[0] == 0 && in[1] % out[1] == 0) c->out = build_op(c, OP_avg_pool, tiles(in[0] / out[0], in[1] / out[1]), c->in, NULL);
+    else c->out = pool_axis(c, pool_axis(c, c->in, 1, out[0]), 2, out[1]);
 }
 
-static void global_pool(LayerCall *c, const char *kind) {
-    if (need_image(c, kind)) c->out.type = type_batched(1, c->in.type.dim[0], 0, 0);
+static Tensor flattened(LayerCall *c, Tensor x) {
+    return x.type.rank == 1 ? x : build_op(c, OP_reshape, (Attr){.i = {1, type_count(x.type)}}, x, NULL);
 }
 
-static void layer_global_avg_pool(LayerCall *c) { global_pool(c, "global_avg_pool"); }
-static void layer_global_max_pool(LayerCall *c) { global_pool(c, "global_max_pool"); }
+/* One window as large as the image. */
+static void global_pool(LayerCall *c, OpKind op, const char *kind) {
+    if (!need_image(c, kind)) return;
+    Tensor y = build_op(c, op, tiles(c->in.type.dim[1], c->in.type.dim[2]), c->in, NULL);
+    if (!c->error) c->out = flattened(c, y);
+}
+
+static void layer_global_avg_pool(LayerCall *c) { global_pool(c, OP_avg_pool, "global_avg_pool"); }
+static void layer_global_max_pool(LayerCall *c) { global_pool(c, OP_max_pool, "global_max_pool"); }
 
 /* ---- normalisation, activations, shape ---- */
 
+/* A tensor that is kept and saved but not trained. */
+static Node *build_state(LayerCall *c, const char *suffix, Type type, nrt_role role) {
+    int64_t params = c->params;
+    Tensor t = build_param(c, suffix, type, role, 0, 0);
+    c->params = params;
+    return t.node;
+}
+
+/* Running statistics follow the batch's; infer.c puts them in their place. */
+static void track_statistics(LayerCall *c, Node *mean, Node *var, double momentum) {
+    Type type = mean->type, x = c->in.type;
+    Node *old[2] = {build_state(c, "running_mean", type, NRT_RUNNING_MEAN), build_state(c, "running_var", type, NRT_RUNNING_VAR)};
+    Attr attr = {.f = {momentum}};
+    graph_root(c->graph, ROOT_UPDATE, graph_node(c->graph, OP_running_mean_update, attr, 2, (Node *[]){old[0], mean}), old[0]);
+    attr.i[0] = type_count(x) / x.dim[0];
+    graph_root(c->graph, ROOT_UPDATE, graph_node(c->graph, OP_running_var_update, attr, 2, (Node *[]){old[1], var}), old[1]);
+}
+
 static void layer_batch_norm(LayerCall *c) {
-    same_without_op(c);
-    if (c->arg[2].i) c->params = 2 * c->in.type.dim[0];
+    Type x = c->in.type, type = type_param(1, x.dim[0], 0, 0, 0);
+    bool affine = c->arg[2].i;
+    Tensor gamma = {0}, beta = {0};
+    if (affine) {
+        gamma = build_param(c, "weight", type, NRT_SCALE, 0, 0);
+        beta = build_param(c, "bias", type, NRT_SHIFT, 0, 0);
+    }
+    c->out.type = x;
+    if (c->error || !c->in.node) return;
+    Node *mean = graph_node(c->graph, OP_batch_mean, (Attr){.i = {c->graph->model->layers.n}}, 1, &c->in.node);
+    Node *var = graph_binary(c->graph, OP_batch_var, c->in.node, mean);
+    Node *inv_std = graph_node(c->graph, OP_inv_std, (Attr){.f = {c->arg[0].f}}, 1, &var);
+    track_statistics(c, mean, var, c->arg[1].f);
+    Node *args[5] = {c->in.node, mean, inv_std, gamma.node, beta.node};
+    c->out.node = graph_node(c->graph, OP_batch_norm, (Attr){0}, affine ? 5 : 3, args);
 }
 
 static void layer_relu(LayerCall *c) { c->out = build_op(c, OP_relu, (Attr){0}, c->in, NULL); }
 static void layer_sigmoid(LayerCall *c) { c->out = build_op(c, OP_sigmoid, (Attr){0}, c->in, NULL); }
 static void layer_tanh(LayerCall *c) { c->out = build_op(c, OP_tanh, (Attr){0}, c->in, NULL); }
-static void layer_dropout(LayerCall *c) { same_without_op(c); }
-static void layer_leaky_relu(LayerCall *c) { same_without_op(c); }
-static void layer_gelu(LayerCall *c) { same_without_op(c); }
-static void layer_silu(LayerCall *c) { same_without_op(c); }
-static void layer_hard_swish(LayerCall *c) { same_without_op(c); }
-static void layer_softmax(LayerCall *c) { same_without_op(c); }
-
-static void layer_flatten(LayerCall *c) {
+static void layer_dropout(LayerCall *c) {
     c->out = c->in;
-    if (c->in.type.rank != 1) c->out = build_op(c, OP_reshape, (Attr){.i = {1, type_count(c->in.type)}}, c->in, NULL);
+    if (c->arg[0].f == 0 || !c->in.node) return;
+    Node *key = graph_node(c->graph, OP_random_key, (Attr){0}, 0, NULL);
+    Attr attr = {.i = {c->graph->model->layers.n}, .f = {c->arg[0].f}};
+    c->out.node = graph_node(c->graph, OP_dropout, attr, 2, (Node *[]){c->in.node, key});
+}
+static void layer_leaky_relu(LayerCall *c) { c->out = build_op(c, OP_leaky_relu, (Attr){.f = {c->arg[0].f}}, c->in, NULL); }
+static void layer_gelu(LayerCall *c) { c->out = build_op(c, OP_gelu, (Attr){0}, c->in, NULL); }
+static void layer_silu(LayerCall *c) { c->out = build_op(c, OP_silu, (Attr){0}, c->in, NULL); }
+static void layer_hard_swish(LayerCall *c) { c->out = build_op(c, OP_hard_swish, (Attr){0}, c->in, NULL); }
+
+static void layer_softmax(LayerCall *c) {
+    Tensor lse = build_op(c, OP_logsumexp, (Attr){0}, c->in, NULL);
+    c->out = build_op(c, OP_softmax, (Attr){0}, c->in, &lse);
 }
 
-bool layer_concat(Arena *a, const Tensor *const *in, int n, Type *out, const char **error) {
-    *out = in[0]->type;
-    for (int i = 1; i < n; i++) {
-        Type t = in[i]->type;
-        bool fits = t.rank == out->rank && (t.rank == 1 || (t.dim[1] == out->dim[1] && t.dim[2] == out->dim[2]));
-        if (!fits) *error = arena_printf(a, "cannot concatenate %s and %s", type_text(a, *out), type_text(a, t));
-        else out->dim[0] += t.dim[0]; /* at most 2^30 each, and checked after every step */
-        if (!fits || (*error = layer_size_error(a, *out))) return false;
+static void layer_flatten(LayerCall *c) { c->out = flattened(c, c->in); }
+
+bool layer_concat(Arena *a, Graph *g, const Tensor *const *in, int n, Tensor *out, const char **error) {
+    Type *types = ARENA_ARRAY(a, Type, n);
+    Node **nodes = ARENA_ARRAY(a, Node *, n);
+    bool complete = true;
+    for (int i = 0; i < n; i++) {
+        types[i] = in[i]->type;
+        nodes[i] = in[i]->node;
+        complete = complete && nodes[i];
     }
+    *error = graph_infer(a, OP_concat, &(Attr){0}, n, types, &out->type);
+    if (!*error) *error = layer_size_error(a, out->type);
+    if (*error) return false;
+    if (complete) out->node = n == 1 ? nodes[0] : graph_node(g, OP_concat, (Attr){0}, n, nodes);
     return true;
 }
 
 const LayerInfo layer_table[] = {
-#define LAYER(name, arguments, doc) {#name, arguments, doc, true, layer_##name},
-#define LAYER_SHAPE(name, arguments, doc) {#name, arguments, doc, false, layer_##name},
+#define LAYER(name, arguments, doc) {#name, arguments, doc, layer_##name},
 #include "layers.def"
-    {NULL, NULL, NULL, false, NULL},
+    {NULL, NULL, NULL, NULL},
 };

@@ -25,15 +25,15 @@ typedef struct LayerCall {
 
 struct LayerInfo {
     const char *name, *arguments, *doc;
-    bool has_operator;
     void (*build)(LayerCall *call); /* fills in out, params, macs; or error */
 };
 
 /* Ends with a row without a name. */
 extern const LayerInfo layer_table[];
 
-/* Concatenation of n tensors along their channels: the type, or null and the reason in *error. */
-bool layer_concat(Arena *a, const Tensor *const *in, int n, Type *out, const char **error);
+/* Concatenation of n tensors along their channels: fills in type and node of *out (null where one of them has none), or returns
+ * false and the reason in *error. */
+bool layer_concat(Arena *a, Graph *g, const Tensor *const *in, int n, Tensor *out, const char **error);
 /* Null, or why a tensor of this type is too large for the compiler: a dimension above 2^30, or above 2^40 numbers. */
 const char *layer_size_error(Arena *a, Type t);
 

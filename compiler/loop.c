@@ -89,7 +89,8 @@ bool affine_equal(Affine x, Affine y) {
 
 static const struct { const char *text; int operands; } kinds[EXPR_KINDS] = {
     [EXPR_REAL] = { "real", 0 }, [EXPR_INT] = { "int", 0 }, [EXPR_INDEX] = { "index", 0 }, [EXPR_LOAD] = { "load", 0 },
-    [EXPR_LR] = { "lr", 0 }, [EXPR_IMAGE_WEIGHT] = { "image_weight", 0 },
+    [EXPR_LR] = { "lr", 0 }, [EXPR_SEED] = { "rng_seed", 0 }, [EXPR_STEP] = { "rng_step", 0 },
+    [EXPR_IMAGE_WEIGHT] = { "image_weight", 0 },
 #define EXPR(name, text, operands, doc) [EXPR_##name] = { text, operands },
 #include "expr.def"
 };
@@ -127,7 +128,7 @@ const Expr *expr_index(Arena *a, Affine x) {
 }
 
 const Expr *expr_leaf(Arena *a, ExprKind kind) {
-    ENSURE(kind == EXPR_LR || kind == EXPR_IMAGE_WEIGHT);
+    ENSURE(kind >= EXPR_LR && kind <= EXPR_IMAGE_WEIGHT);
     return new_expr(a, kind);
 }
 
@@ -162,7 +163,7 @@ const Expr *expr_ternary(Arena *a, ExprKind kind, const Expr *x, const Expr *y, 
 ValueType expr_type(const Expr *e) {
     for (;;) {
         switch (e->kind) {
-        case EXPR_INT: case EXPR_INDEX: return VALUE_I32;
+        case EXPR_INT: case EXPR_INDEX: case EXPR_SEED: case EXPR_STEP: case EXPR_HASH: return VALUE_I32;
         case EXPR_LOAD: return e->buffer->elem == ELEM_F32 ? VALUE_F32 : VALUE_I32;
         case EXPR_LT: case EXPR_LE: case EXPR_EQ: case EXPR_NE: case EXPR_AND: case EXPR_OR: return VALUE_BOOL;
         case EXPR_NEG: case EXPR_ABS: case EXPR_ADD: case EXPR_SUB: case EXPR_MUL: case EXPR_DIV: case EXPR_MIN: case EXPR_MAX:

@@ -72,6 +72,8 @@ typedef enum ExprKind {
     EXPR_INDEX,  /* the i32 value of an affine form: index */
     EXPR_LOAD,   /* buffer[at...]: an f32, or i32 (u8 is widened) */
     EXPR_LR,     /* ctx->lr */
+    EXPR_SEED,   /* the low 32 bits of ctx->seed, an i32 */
+    EXPR_STEP,   /* the low 32 bits of ctx->step */
     EXPR_IMAGE_WEIGHT, /* ctx->image_weight */
 #define EXPR(name, text, operands, doc) EXPR_##name,
 #include "expr.def"
@@ -92,7 +94,7 @@ typedef enum { VALUE_F32, VALUE_I32, VALUE_BOOL } ValueType;
 const Expr *expr_real(Arena *a, double x);
 const Expr *expr_int(Arena *a, int64_t x);
 const Expr *expr_index(Arena *a, Affine x);
-const Expr *expr_leaf(Arena *a, ExprKind kind); /* LR, IMAGE_WEIGHT */
+const Expr *expr_leaf(Arena *a, ExprKind kind); /* LR, SEED, STEP, IMAGE_WEIGHT */
 const Expr *expr_load(Arena *a, const Buffer *b, const Affine *at);
 const Expr *expr_unary(Arena *a, ExprKind kind, const Expr *x);
 const Expr *expr_binary(Arena *a, ExprKind kind, const Expr *x, const Expr *y);

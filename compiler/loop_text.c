@@ -75,7 +75,7 @@ static void print_expr(Text *t, const Expr *e) {
         text_printf(t, ")");
         return;
     case EXPR_LOAD: print_access(t, e->buffer, e->at); return;
-    case EXPR_LR: case EXPR_IMAGE_WEIGHT: text_printf(t, "%s", expr_text(e->kind)); return;
+    case EXPR_LR: case EXPR_SEED: case EXPR_STEP: case EXPR_IMAGE_WEIGHT: text_printf(t, "%s", expr_text(e->kind)); return;
     default: break;
     }
     if (is_infix(e->kind)) {
@@ -410,8 +410,8 @@ static const Expr *parse_primary(Parser *r, int depth) {
         const Buffer *b = parse_indices(r, name, span, at);
         return b ? expr_load(r->a, b, at) : nothing(r);
     }
-    if (strcmp(name, expr_text(EXPR_LR)) == 0) return expr_leaf(r->a, EXPR_LR);
-    if (strcmp(name, expr_text(EXPR_IMAGE_WEIGHT)) == 0) return expr_leaf(r->a, EXPR_IMAGE_WEIGHT);
+    for (int k = EXPR_LR; k <= EXPR_IMAGE_WEIGHT; k++)
+        if (strcmp(name, expr_text((ExprKind)k)) == 0) return expr_leaf(r->a, (ExprKind)k);
     scan_error(&r->s, span, "'%s' is no number; a buffer's element is '%s[...]', a variable's value 'index(%s)'", name, name, name);
     return nothing(r);
 }

@@ -218,9 +218,9 @@ static bool want_type(Verify *v, const Expr *e, int operand, ValueType want) {
 static bool verify_types(Verify *v, const Expr *e) {
     ValueType first = e->arg[0] ? expr_type(e->arg[0]) : VALUE_F32;
     switch (e->kind) {
-    case EXPR_REAL: case EXPR_INT: case EXPR_INDEX: case EXPR_LOAD: case EXPR_LR: case EXPR_IMAGE_WEIGHT: return true;
-    case EXPR_EXP: case EXPR_LOG: case EXPR_SIGMOID: case EXPR_TANH: case EXPR_SQRT: case EXPR_LANE_SUM: return want_type(v, e, 0, VALUE_F32);
-    case EXPR_TO_F32: return want_type(v, e, 0, VALUE_I32);
+    case EXPR_REAL: case EXPR_INT: case EXPR_INDEX: case EXPR_LOAD: case EXPR_LR: case EXPR_SEED: case EXPR_STEP: case EXPR_IMAGE_WEIGHT: return true;
+    case EXPR_EXP: case EXPR_LOG: case EXPR_SIGMOID: case EXPR_TANH: case EXPR_ERF: case EXPR_SQRT: case EXPR_LANE_SUM: return want_type(v, e, 0, VALUE_F32);
+    case EXPR_TO_F32: case EXPR_HASH: return want_type(v, e, 0, VALUE_I32);
     case EXPR_AND: case EXPR_OR: return want_type(v, e, 0, VALUE_BOOL) && want_type(v, e, 1, VALUE_BOOL);
     case EXPR_FMA: return want_type(v, e, 0, VALUE_F32) && want_type(v, e, 1, VALUE_F32) && want_type(v, e, 2, VALUE_F32);
     case EXPR_SELECT: return want_type(v, e, 0, VALUE_BOOL) && want_type(v, e, 2, expr_type(e->arg[1]));

@@ -176,10 +176,20 @@ static void store_value(Chain *c, const Node *n, const Expr *value) {
     if (v->rows) add_store(c, v->rows, lower_at(lw, 3, lw->block, lw->image, flat_index(lw->a, n->type, c->at)), value);
     for (int i = 0; i < v->roots.n; i++) {
         const Root *r = v->roots.at[i];
-        if (r->kind == ROOT_OUTPUT) store_canonical(c, SPACE_OUT, n, value);
-        if (r->kind == ROOT_LOSS) store_canonical(c, SPACE_LOSS, n, value);
+        if (r->kind == ROOT_OUTPUT || r->kind == ROOT_INFER_OUTPUT) store_canonical(c, SPACE_OUT, n, value);
+        if (r->kind == ROOT_LOSS || r->kind == ROOT_INFER_LOSS) store_canonical(c, SPACE_LOSS, n, value);
         if (r->kind == ROOT_UPDATE) add_store(c, buffer_as(lw, lw->b->param[r->target->id], flat_type(lw, r->target->type)), c->at, value);
     }
+}
+
+/* Rules may use an argument several times: if long expressions were handed on as they are, a chain of n such rules would give
+ * one of k^n operations. */
+enum { NAMED_OPERATIONS = 16 };
+
+static int count_operations(const Expr *e) {
+    int n = expr_operands(e->kind) > 0;
+    for (int i = 0; i < expr_operands(e->kind) && n < NAMED_OPERATIONS; i++) n += count_operations(e->arg[i]);
+    return n;
 }
 
 static void chain_add(Chain *c, const Node *n, const Expr *value) {
@@ -188,7 +198,8 @@ static void chain_add(Chain *c, const Node *n, const Expr *value) {
     c->node[c->n] = n;
     c->value[c->n++] = value;
     store_value(c, n, value);
-    if (chain_uses(c, n) + (c->stores.n - stores) < 2 && c->stores.n == stores) return; /* used once: part of its user's expression */
+    bool once = chain_uses(c, n) + (c->stores.n - stores) < 2 && c->stores.n == stores; /* then it can be part of its user's expression */
+    if (once && count_operations(value) < NAMED_OPERATIONS) return;
     const Expr *named = nest_let(c->lw->a, c->nest, value);
     c->value[c->n - 1] = named;
     for (int i = stores; i < c->stores.n; i++) c->stores.at[i].value = named;
@@ -272,8 +283,12 @@ void lower_emit_twin(Lower *lw, Nest *nest, const Node *n, const Expr *value, co
 }
 
 void lower_emit(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value) {
-    if (lw->group->sum == SUM_PARTIAL) emit_partial(lw, nest, n, at, value);
-    else lower_emit_twin(lw, nest, n, value, NULL, NULL, at);
+    if (lw->group->sum == SUM_PARTIAL) {
+        emit_partial(lw, nest, n, at, value);
+        return;
+    }
+    if (lower_table[n->op]->finish) value = lower_table[n->op]->finish(lw, n, value);
+    lower_emit_twin(lw, nest, n, value, NULL, NULL, at);
 }
 
 /* ---- groups ---- */

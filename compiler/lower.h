@@ -24,6 +24,8 @@ typedef struct LowerRule {
     /* Does the operator read argument `arg` outside of its bounds, where zeros are expected? Null: never. */
     bool (*halo)(const Node *n, int arg);
     bool sums_batch;     /* the result is a sum over the images */
+    /* What becomes of a whole sum over the images (a mean: it is divided); null: nothing. Partial sums are not finished. */
+    const Expr *(*finish)(Lower *lw, const Node *n, const Expr *sum);
     bool wants_rows;     /* direct sums put the lanes on argument 0's elements: it is needed image by image */
     /* Multiply-adds for one image; null: none to speak of. */
     int64_t (*macs)(const Node *n);

@@ -64,7 +64,7 @@ void nest_assign(Arena *a, Nest *n, const Buffer *buffer, const Affine *at, cons
 }
 
 static bool is_cheap(const Expr *e) {
-    return e->kind == EXPR_REAL || e->kind == EXPR_INT || e->kind == EXPR_LR || e->kind == EXPR_IMAGE_WEIGHT ||
+    return e->kind == EXPR_REAL || e->kind == EXPR_INT || (e->kind >= EXPR_LR && e->kind <= EXPR_IMAGE_WEIGHT) ||
            (e->kind == EXPR_LOAD && e->buffer->space == SPACE_LOCAL);
 }
 

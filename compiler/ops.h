@@ -31,6 +31,10 @@ const char *op_range(Arena *a, const char *name, const int64_t *value, int n, in
 /* The number of places that a window of `kernel` points, `dilation` apart, has on `in` points with `pad` more on both
  * sides, in steps of `stride`: floor((in + 2 pad - dilation (kernel - 1) - 1) / stride) + 1. Or the reason why it has none. */
 const char *op_window(Arena *a, int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, int64_t *out);
+/* The value of random_key at a step: what dropout draws from. */
+double random_key_value(uint64_t seed, uint64_t step);
+/* Are batch_norm's mean and inv_std those of its own input, as in training? Only then it has a gradient. */
+bool batch_norm_owns_statistics(const Node *n);
 /* The type that a shape attribute stands for, without checks. */
 Type op_shape_attr(const int64_t *rank_and_dims, bool batched);
 /* Numbers in all of a node's value: for a batched one times the images. */

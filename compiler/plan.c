@@ -12,9 +12,15 @@ PlanOptions plan_options(const Target *target, int level) {
 
 /* ---- reading the graph ---- */
 
-static void mark_needed(const Node *n, bool *needed) {
-    if (needed[n->id]) return;
-    needed[n->id] = true;
+/* Is the root one of this plan's? Inference takes the training's where it has none of its own. */
+static bool is_served(const Plan *p, const Root *r) {
+    switch (r->kind) {
+    case ROOT_OUTPUT: return p->train || !graph_find_root(p->graph, ROOT_INFER_OUTPUT);
+    case ROOT_LOSS: return p->train || !graph_find_root(p->graph, ROOT_INFER_LOSS);
+    case ROOT_UPDATE: return p->train;
+    case ROOT_INFER_OUTPUT: case ROOT_INFER_LOSS: return !p->train;
+    }
+    return false;
 }
 
 /* The nodes behind this plan's roots; ids are in topological order, so one sweep backwards does. */
@@ -22,9 +28,9 @@ static bool *needed_nodes(const Plan *p) {
     const Graph *g = p->graph;
     bool *needed = ARENA_ARRAY(p->arena, bool, g->nodes.n);
     for (int i = 0; i < g->roots.n; i++)
-        if (p->train || g->roots.at[i].kind != ROOT_UPDATE) mark_needed(g->roots.at[i].node, needed);
+        if (is_served(p, &g->roots.at[i])) needed[g->roots.at[i].node->id] = true;
     for (int i = g->nodes.n - 1; i >= 0; i--)
-        for (int k = 0; needed[i] && k < g->nodes.at[i]->nargs; k++) mark_needed(g->nodes.at[i]->arg[k], needed);
+        for (int k = 0; needed[i] && k < g->nodes.at[i]->nargs; k++) needed[g->nodes.at[i]->arg[k]->id] = true;
     return needed;
 }
 
@@ -63,16 +69,46 @@ static const Node *latest_arg(const Plan *p, const Node *n) {
     return latest;
 }
 
+/* Operators fused behind a stage's root: each may need a name in the kernel, and a schedule maps but so many (Subst, nest.h). */
+enum { FUSED_MAX = 10 };
+
 /* May pointwise n ride on the kernel that computes its latest argument? All its points must be there; what it reads of
  * the same group must be those very points, not another view of them. */
 static bool can_fuse(const Plan *p, const Node *n, const Node *arg) {
     const Value *v = &p->value[arg->id];
     if (!p->options.fuse || v->view || !v->group || v->group->sum == SUM_PARTIAL) return false;
+    if (v->group->stage[v->stage].fused.n >= FUSED_MAX) return false;
     for (int k = 0; k < n->nargs; k++) {
         const Value *other = plan_value(p, n->arg[k]);
         if (other->group == v->group && (other->node != n->arg[k] || other->stage != v->stage)) return false;
     }
     return type_equal(arg->type, n->type) && v->stage == v->group->nstages - 1;
+}
+
+/* The parameter whose new value the node is, or null. */
+static const Node *updated_by(const Plan *p, const Node *n) {
+    for (int i = 0; i < p->graph->roots.n; i++)
+        if (p->graph->roots.at[i].kind == ROOT_UPDATE && p->graph->roots.at[i].node == n) return p->graph->roots.at[i].target;
+    return NULL;
+}
+
+/* Must the update n run after something that waits for group g? So it is where a reader of the old parameter also needs what g
+ * computes: batch norm's dx, gamma's gradient and gamma. */
+static bool update_waits(const Plan *p, const bool *needed, const Node *n, const Group *g) {
+    const Node *old = updated_by(p, n);
+    if (!old) return false;
+    bool *behind = ARENA_ARRAY(p->arena, bool, p->graph->nodes.n);
+    for (int i = g->stage[0].root->id; i < p->graph->nodes.n; i++) {
+        const Node *user = p->graph->nodes.at[i];
+        bool reads = false;
+        behind[i] = p->value[i].group == g;
+        for (int k = 0; k < user->nargs; k++) {
+            behind[i] = behind[i] || behind[user->arg[k]->id];
+            reads = reads || user->arg[k] == old;
+        }
+        if (needed[i] && user != n && reads && behind[i] && p->value[i].group != g) return true;
+    }
+    return false;
 }
 
 static bool tiles_exactly(const Node *pool) {
@@ -152,7 +188,7 @@ static void place_node(Plan *p, const bool *needed, const Node *n) {
         fuse_into(p, n, p->value[twin->id].group, p->value[twin->id].stage);
     } else if (rule->sums_batch) {
         place_sum(p, n);
-    } else if (rule->kind == LOWER_POINTWISE && arg && can_fuse(p, n, arg)) {
+    } else if (rule->kind == LOWER_POINTWISE && arg && can_fuse(p, n, arg) && !update_waits(p, needed, n, p->value[arg->id].group)) {
         fuse_into(p, n, p->value[arg->id].group, p->value[arg->id].stage);
     } else if (can_add_pool(p, n)) {
         Group *g = p->value[n->arg[0]->id].group;
@@ -183,10 +219,9 @@ static void group_reads(const Plan *p, Group *g, void (*fn)(const Plan *p, void 
 static void note_roots(Plan *p) {
     for (int i = 0; i < p->graph->roots.n; i++) {
         const Root *r = &p->graph->roots.at[i];
-        if (!p->train && r->kind == ROOT_UPDATE) continue;
+        if (!is_served(p, r)) continue;
         Value *v = plan_value(p, r->node);
         VEC_PUSH(p->arena, &v->roots, r);
-        if (r->kind == ROOT_UPDATE) v->group->updates = true;
     }
 }
 
@@ -201,24 +236,22 @@ static int level_after(const Plan *p, int level, Domain domain, Domain dep) {
 static void raise_level(const Plan *p, void *ctx, Group *g, const Node *arg) {
     const Group *dep = plan_value(p, arg)->group;
     (void)ctx;
-    if (dep && dep != g && dep->level >= 0) {
+    if (dep && dep != g) {
         int level = level_after(p, dep->level, g->domain, dep->domain);
         if (level > g->level) g->level = level;
     }
 }
 
-/* The latest level at which each parameter is read, by node id, and how: the group that overwrites it comes after. */
-typedef struct Reading { int level; } Reading;
+/* By the parameter's node id: the latest level at which a group other than its writer reads it. Who overwrites it comes after. */
+typedef struct Readings { int *level; Group **writer; } Readings;
 
 static void note_reading(const Plan *p, void *ctx, Group *g, const Node *arg) {
-    Reading *r = ctx;
+    Readings *r = ctx;
     (void)p;
-    if (arg->op == OP_param && !g->updates && g->level > r[arg->id].level) r[arg->id].level = g->level;
+    if (arg->op == OP_param && r->writer[arg->id] != g && g->level > r->level[arg->id]) r->level[arg->id] = g->level;
 }
 
-static void level_group(Plan *p, Group *g, int earliest) {
-    g->level = g->domain == REDUCED;
-    if (!p->options.depth_first) g->level = level_after(p, earliest, g->domain, REDUCED);
+static void level_group(Plan *p, Group *g) {
     group_reads(p, g, raise_level, NULL);
     if (g->sum == SUM_FOLD) { /* after the partial sums, the group before */
         int level = level_after(p, p->groups.at[g->index - 1]->level, REDUCED, PER_BLOCK);
@@ -226,26 +259,47 @@ static void level_group(Plan *p, Group *g, int earliest) {
     }
 }
 
-/* Updates come last: they overwrite what others read. An update that reads another's parameter is itself a reader: such
- * chains (there are none today) would need the order of the graph, which the levels of values already give. */
-static void level_groups(Plan *p) {
-    Reading *readings = ARENA_ARRAY(p->arena, Reading, p->graph->nodes.n);
+/* Where each group starts from: all at once, or without depth_first one after the other. */
+static void level_start(Plan *p) {
     int last = -1;
-    for (int pass = 0; pass < 2; pass++)
-        for (int i = 0; i < p->groups.n; i++) {
-            Group *g = p->groups.at[i];
-            if (g->updates != pass) continue;
-            level_group(p, g, last);
-            if (g->level > last) last = g->level;
-            if (!g->updates) group_reads(p, g, note_reading, readings);
-        }
-    for (int i = 0; i < p->graph->roots.n; i++) {
-        const Root *r = &p->graph->roots.at[i];
-        if (!p->train || r->kind != ROOT_UPDATE) continue;
-        Group *writer = p->value[r->node->id].group;
-        int level = level_after(p, readings[r->target->id].level, writer->domain, REDUCED); /* REDUCED: not even depth first may it share the level */
-        if (level > writer->level) writer->level = level;
+    for (int i = 0; i < p->groups.n; i++) {
+        Group *g = p->groups.at[i];
+        g->level = p->options.depth_first ? g->domain == REDUCED : level_after(p, last, g->domain, REDUCED);
+        last = g->level;
     }
+}
+
+/* Raises the groups that overwrite what others read behind those; says whether any moved. */
+static bool raise_writers(Plan *p, Readings *r) {
+    bool moved = false;
+    memset(r->level, -1, sizeof *r->level * (size_t)p->graph->nodes.n);
+    for (int i = 0; i < p->groups.n; i++) group_reads(p, p->groups.at[i], note_reading, r);
+    for (int i = 0; i < p->graph->nodes.n; i++) {
+        Group *writer = r->writer[i];
+        if (!writer || r->level[i] < 0) continue;
+        int level = level_after(p, r->level[i], writer->domain, REDUCED); /* REDUCED: not even depth first may it share the level */
+        if (level <= writer->level) continue;
+        writer->level = level;
+        moved = true;
+    }
+    return moved;
+}
+
+/* The lowest levels that keep all in order. A raised writer raises those that read what it computes; update_waits sees to it that
+ * none of them reads what it overwrites, so this ends. */
+static void level_groups(Plan *p) {
+    int n = p->graph->nodes.n;
+    Readings r = {ARENA_ARRAY(p->arena, int, n + 1), ARENA_ARRAY(p->arena, Group *, n + 1)};
+    for (int i = 0; p->train && i < p->graph->roots.n; i++) {
+        const Root *root = &p->graph->roots.at[i];
+        if (root->kind == ROOT_UPDATE) r.writer[root->target->id] = p->value[root->node->id].group;
+    }
+    level_start(p);
+    int rounds = 0;
+    do {
+        ENSURE(rounds++ <= p->groups.n);
+        for (int i = 0; i < p->groups.n; i++) level_group(p, p->groups.at[i]);
+    } while (raise_writers(p, &r));
     p->levels = 0;
     for (int i = 0; i < p->groups.n; i++)
         if (p->groups.at[i]->level >= p->levels) p->levels = p->groups.at[i]->level + 1;
@@ -294,7 +348,6 @@ Plan *plan_build(Arena *a, const Graph *g, const PlanOptions *options, bool trai
     for (int i = 0; i < g->nodes.n; i++) p->value[i].node = g->nodes.at[i];
     for (int i = 0; i < g->nodes.n; i++)
         if (needed[i]) place_node(p, needed, g->nodes.at[i]);
-    for (int i = 0; i < p->groups.n; i++) p->groups.at[i]->level = -1;
     note_roots(p);
     level_groups(p);
     note_storage(p);

@@ -49,7 +49,6 @@ typedef struct Group {
     int nstages;
     Stage stage[2];
     int level;
-    bool updates;              /* computes the new value of a parameter */
     Kernel *kernel;            /* what the lowering makes of it, ... */
     VEC(Buffer *) touched;     /* ... and the buffers that it reads or writes */
 } Group;

@@ -142,7 +142,7 @@ static void map_local(Apply *p, Leaf *leaf, const Buffer *point, int skip) {
 }
 
 static bool is_transcendental(const Expr *e) {
-    if (e->kind == EXPR_EXP || e->kind == EXPR_LOG || e->kind == EXPR_SIGMOID || e->kind == EXPR_TANH) return true;
+    if (e->kind == EXPR_EXP || e->kind == EXPR_LOG || e->kind == EXPR_SIGMOID || e->kind == EXPR_TANH || e->kind == EXPR_ERF) return true;
     for (int i = 0, n = expr_operands(e->kind); i < n; i++)
         if (is_transcendental(e->arg[i])) return true;
     return false;

@@ -4,6 +4,8 @@
 Each is the minimax fit of a smooth quotient, weighted so that the error of the function itself is relative: Lawson's
 iteratively reweighted least squares on a dense Chebyshev grid, then rounding to float32. Needs numpy only.
 """
+import math
+
 import numpy as np
 
 
@@ -66,6 +68,12 @@ def main():
     p = series(terms, x).astype(float)
     show("log(1 + f) = f - f^2/2 + f^3 p(f)", *lawson(p, np.abs(f**3 / np.log1p(f)), f, 7))
     show("log(1 + f) = f - f^2/2 + f^3 p(f)", *lawson(p, np.abs(f**3 / np.log1p(f)), f, 8))
+    x = grid(0, 1).astype(float)
+    p = np.array([math.erf(v) / v - 1 for v in x])
+    show("erf x = x + x p(x^2), |x| <= 1", *lawson(p, 1 / (1 + p), x**2, 6))
+    x = grid(1, 4).astype(float)
+    rest = np.array([math.erfc(v) for v in x])
+    show("erf x = 1 - e^-g(x), 1 <= x <= 4", *lawson(-np.log(rest), rest / (1 - rest), x, 6))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@
 
 For each network below, tests/data/nets/NAME/ holds net.net (written by hand: the same network in netc's language) and gets
 x.npy and y.npy (the data), initial.safetensors, output.npy (the untrained network's output for x), losses.txt and
-update.safetensors (the change of every tensor after STEPS steps). Thirteen images in batches of six: the lane blocks are
+update.safetensors (the change of every tensor after STEPS steps; the output is that of inference, with the running statistics
+that are among the initial tensors). Thirteen images in batches of six: the lane blocks are
 partly empty, the last batch of an epoch holds one image, and the steps go into a second epoch.
 """
 import pathlib
@@ -25,8 +26,14 @@ FOLDER = pathlib.Path(__file__).parent / "data" / "nets"
 class Net:
     """One recorded network: the shapes of its input and weights, what it computes, and its loss."""
 
-    def __init__(self, input_shape, shapes, forward, lr=0.1, loss="cross_entropy"):
-        self.input_shape, self.shapes, self.forward, self.lr, self.loss = input_shape, shapes, forward, lr, loss
+    def __init__(self, input_shape, shapes, forward, lr=0.1, loss="cross_entropy", images=IMAGES):
+        self.input_shape, self.shapes, self.forward, self.lr, self.loss, self.images = input_shape, shapes, forward, lr, loss, images
+
+
+class Weights(dict):
+    """Tensors by name, and whether they are being trained."""
+
+    training = False
 
 
 def conv(name, x, w, **options):
@@ -35,6 +42,12 @@ def conv(name, x, w, **options):
 
 def linear(name, x, w):
     return F.linear(x, w[name + ".weight"], w.get(name + ".bias"))
+
+
+def batch_norm(name, x, w, eps=1e-5, momentum=0.1):
+    """In training by the batch's statistics, which move the running ones; else by those."""
+    mean, var = w[name + ".running_mean"], w[name + ".running_var"]
+    return F.batch_norm(x, mean, var, w.get(name + ".weight"), w.get(name + ".bias"), w.training, momentum, eps)
 
 
 def linear_classifier(x, w):
@@ -102,6 +115,65 @@ def wide(x, w):
     return linear("linear2", x, w)
 
 
+def activations(x, w):
+    x = F.leaky_relu(conv("conv1", x, w, padding=1), 0.2)
+    x = F.gelu(conv("conv2", x, w))
+    x = F.silu(conv("conv3", x, w, padding=1))
+    x = F.hardswish(conv("conv4", x, w))
+    x = linear("linear1", x.flatten(1), w)
+    x = x * F.softmax(x, 1) + x
+    return F.leaky_relu(linear("linear2", x, w))
+
+
+def inception(x, w):
+    x = torch.relu(conv("conv1", x, w, padding=1))
+    one = torch.relu(conv("conv2", x, w))
+    three = F.silu(conv("conv4", torch.relu(conv("conv3", x, w)), w, padding=1))
+    pooled = torch.tanh(conv("conv5", F.max_pool2d(x, 3, 1, 1), w))
+    x = torch.cat([one, three, pooled], 1)
+    x = torch.cat([x, torch.relu(conv("conv6", x, w, padding=1))], 1)
+    x = torch.cat([F.adaptive_avg_pool2d(x, 1).flatten(1), F.adaptive_max_pool2d(x, 1).flatten(1)], 1)
+    return linear("linear1", x, w)
+
+
+def adaptive(x, w):
+    x = F.adaptive_avg_pool2d(torch.tanh(conv("conv1", x, w, padding=1)), (6, 4))
+    x = conv("conv2", x, w)
+    x = F.adaptive_avg_pool2d(x * F.softmax(x, 1) + x, (9, 3))
+    x = F.adaptive_avg_pool2d(F.gelu(conv("conv3", x, w)), 1)
+    return linear("linear1", x.flatten(1), w)
+
+
+def batch_normed(x, w):
+    x = torch.tanh(batch_norm("batch_norm1", x, w))
+    x = torch.relu(batch_norm("batch_norm2", conv("conv1", x, w, padding=1), w, eps=0.01, momentum=0.3))
+    x = torch.relu(batch_norm("batch_norm3", conv("conv2", x, w, stride=2), w))
+    x = torch.tanh(batch_norm("batch_norm4", linear("linear1", x.flatten(1), w), w, eps=0.1))
+    return linear("linear2", x, w)
+
+
+def residual_block(name, x, w, stride=1):
+    skip = conv(f"{name}.conv1", x, w, stride=stride) if stride != 1 else x
+    first = 2 if stride != 1 else 1
+    x = torch.relu(batch_norm(f"{name}.batch_norm1", conv(f"{name}.conv{first}", x, w, stride=stride, padding=1), w))
+    x = batch_norm(f"{name}.batch_norm2", conv(f"{name}.conv{first + 1}", x, w, padding=1), w)
+    return torch.relu(x + skip)
+
+
+def resnet(x, w):
+    x = torch.relu(batch_norm("batch_norm1", conv("conv1", x, w, stride=2, padding=3), w))
+    x = F.max_pool2d(x, 3, 2, 1)
+    x = residual_block("residual1", x, w)
+    x = residual_block("residual2", x, w, stride=2)
+    return linear("linear1", x.mean((2, 3)), w)
+
+
+def normed(name, channels, affine=True):
+    """The tensors of a batch norm."""
+    tensors = ["weight", "bias"] if affine else []
+    return {f"{name}.{tensor}": (channels,) for tensor in tensors + ["running_mean", "running_var"]}
+
+
 IMAGE_SHAPES = {"conv1.weight": (3, 2, 3, 4), "conv1.bias": (3,), "conv2.weight": (2, 3, 1, 3)}
 NETS = {
     "linear": Net((1, 4, 5), {"linear1.weight": (3, 20), "linear1.bias": (3,)}, linear_classifier),
@@ -119,6 +191,25 @@ NETS = {
                                     "linear1.weight": (4, 18), "linear1.bias": (4,)}, avg_pooled),
     "residual": Net((4, 6, 6), {"conv1.weight": (4, 4, 3, 3), "conv1.bias": (4,), "conv2.weight": (4, 4, 1, 1), "conv2.bias": (4,),
                                 "linear1.weight": (3, 36), "linear1.bias": (3,)}, residual),
+    "activations": Net((3, 8, 7), {"conv1.weight": (5, 3, 3, 3), "conv1.bias": (5,), "conv2.weight": (6, 5, 3, 3), "conv2.bias": (6,),
+                                   "conv3.weight": (5, 6, 3, 3), "conv3.bias": (5,), "conv4.weight": (4, 5, 1, 3), "conv4.bias": (4,),
+                                   "linear1.weight": (9, 72), "linear1.bias": (9,), "linear2.weight": (4, 9), "linear2.bias": (4,)}, activations),
+    "inception": Net((3, 9, 10), {"conv1.weight": (6, 3, 3, 3), "conv1.bias": (6,), "conv2.weight": (3, 6, 1, 1), "conv2.bias": (3,),
+                                  "conv3.weight": (2, 6, 1, 1), "conv3.bias": (2,), "conv4.weight": (4, 2, 3, 3), "conv4.bias": (4,),
+                                  "conv5.weight": (2, 6, 1, 1), "conv5.bias": (2,), "conv6.weight": (5, 9, 3, 3), "conv6.bias": (5,),
+                                  "linear1.weight": (4, 28), "linear1.bias": (4,)}, inception),
+    "adaptive": Net((2, 14, 11), {"conv1.weight": (4, 2, 3, 3), "conv1.bias": (4,), "conv2.weight": (4, 4, 1, 1), "conv2.bias": (4,),
+                                  "conv3.weight": (3, 4, 3, 1), "conv3.bias": (3,), "linear1.weight": (5, 3), "linear1.bias": (5,)}, adaptive),
+    "batch_norm": Net((2, 7, 8), {**normed("batch_norm1", 2), "conv1.weight": (5, 2, 3, 3), **normed("batch_norm2", 5), "conv2.weight": (3, 5, 2, 2),
+                                  **normed("batch_norm3", 3, affine=False), "linear1.weight": (6, 36), **normed("batch_norm4", 6),
+                                  "linear2.weight": (4, 6), "linear2.bias": (4,)}, batch_normed, images=14),
+    "resnet": Net((1, 17, 16), {"conv1.weight": (4, 1, 7, 7), **normed("batch_norm1", 4),
+                                "residual1.conv1.weight": (4, 4, 3, 3), **normed("residual1.batch_norm1", 4),
+                                "residual1.conv2.weight": (4, 4, 3, 3), **normed("residual1.batch_norm2", 4),
+                                "residual2.conv1.weight": (6, 4, 1, 1), "residual2.conv1.bias": (6,),
+                                "residual2.conv2.weight": (6, 4, 3, 3), **normed("residual2.batch_norm1", 6),
+                                "residual2.conv3.weight": (6, 6, 3, 3), **normed("residual2.batch_norm2", 6),
+                                "linear1.weight": (5, 6), "linear1.bias": (5,)}, resnet, lr=0.05),
     "image_mean": Net((2, 6, 7), IMAGE_SHAPES, image, lr=0.3, loss="mean"),
     "image_sum": Net((2, 6, 7), IMAGE_SHAPES, image, lr=1e-3, loss="sum"),
     "wide": Net((1, 12, 12), {"conv1.weight": (13, 1, 5, 5), "conv1.bias": (13,), "conv2.weight": (7, 13, 3, 3), "conv2.bias": (7,),
@@ -134,28 +225,31 @@ def loss_of(net, output, target):
 
 def record(name, net):
     rng = np.random.default_rng(zlib.crc32(name.encode()))
-    x = rng.standard_normal((IMAGES, *net.input_shape)).astype(np.float32)
+    x = rng.standard_normal((net.images, *net.input_shape)).astype(np.float32)
     initial = {}
     for tensor, shape in net.shapes.items():
         fan_in = np.prod(shape[1:]) if len(shape) > 1 else 4
         initial[tensor] = (rng.uniform(-1.5, 1.5, shape) / np.sqrt(fan_in)).astype(np.float32)
-    w = {key: torch.from_numpy(value).double().requires_grad_() for key, value in initial.items()}
+        if tensor.endswith("running_var"):
+            initial[tensor] = np.abs(initial[tensor]) + np.float32(0.5)
+    w = Weights((key, torch.from_numpy(value).double()) for key, value in initial.items())
+    trained = [value.requires_grad_() for key, value in w.items() if "running" not in key]
     inputs = torch.from_numpy(x).double()
     output = net.forward(inputs, w).detach().numpy()
     if net.loss == "cross_entropy":
-        y = rng.integers(0, output.shape[1], IMAGES)
+        y = rng.integers(0, output.shape[1], net.images)
     else:
         y = rng.standard_normal(output.shape).astype(np.float32)
     targets = torch.from_numpy(y) if net.loss == "cross_entropy" else torch.from_numpy(y).double()
 
-    losses, at = [], 0
+    losses, at, w.training = [], 0, True
     for _ in range(STEPS):
-        rows = slice(at, min(at + BATCH, IMAGES))
-        at = rows.stop % IMAGES
+        rows = slice(at, min(at + BATCH, net.images))
+        at = rows.stop % net.images
         loss = loss_of(net, net.forward(inputs[rows], w), targets[rows])
-        gradients = torch.autograd.grad(loss, list(w.values()))
+        gradients = torch.autograd.grad(loss, trained)
         with torch.no_grad():
-            for tensor, gradient in zip(w.values(), gradients):
+            for tensor, gradient in zip(trained, gradients):
                 tensor -= net.lr * gradient
         losses.append(loss.item())
 

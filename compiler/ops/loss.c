@@ -4,6 +4,7 @@
  * logsumexp of the same logits; its rule gives the whole gradient in the logits, with lse's share in it:
  *     d/dz_c (lse - z_label) = exp(z_c - lse) - [c = label]
  */
+#include <float.h>
 #include <math.h>
 
 #include "../lower.h"
@@ -27,8 +28,8 @@ static const char *target_fits(Arena *a, Type x, Type t) {
 
 const char *logsumexp_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
     (void)attr, (void)nargs;
-    if (!op_is_flat(args[0])) return arena_printf(a, "logsumexp needs a flat input, got %s", op_text(a, args[0]));
-    *out = type_batched(0, 0, 0, 0);
+    if (!op_is_flat(args[0]) && !op_is_image(args[0])) return arena_printf(a, "logsumexp needs a flat input or an image, got %s", op_text(a, args[0]));
+    *out = op_is_image(args[0]) ? type_batched(3, 1, args[0].dim[1], args[0].dim[2]) : type_batched(0, 0, 0, 0);
     return NULL;
 }
 
@@ -75,13 +76,13 @@ void sq_err_grad(GradCtx *ctx, Node *n, Node *dy) {
 /* ---- reference ---- */
 
 void logsumexp_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
-    int64_t classes = n->arg[0]->type.dim[0];
-    for (int64_t b = 0; b < batch; b++) {
-        const double *z = &args[0][b * classes];
+    int64_t classes = n->arg[0]->type.dim[0], points = type_count(n->type);
+    for (int64_t i = 0; i < op_count(n, batch); i++) {
+        const double *z = &args[0][i / points * classes * points + i % points];
         double most = z[0], sum = 0;
-        for (int64_t c = 1; c < classes; c++) most = fmax(most, z[c]);
-        for (int64_t c = 0; c < classes; c++) sum += exp(z[c] - most);
-        out[b] = most + log(sum);
+        for (int64_t c = 1; c < classes; c++) most = fmax(most, z[c * points]);
+        for (int64_t c = 0; c < classes; c++) sum += exp(z[c * points] - most);
+        out[i] = most + log(sum);
     }
 }
 
@@ -120,7 +121,7 @@ void sq_err_grad_eval(const Node *n, int64_t batch, const double *const *args, d
 /* ---- lowering ---- */
 
 /* max + log sum exp(z - max), in two sweeps; the maximum of a row with a NaN may be anything: the sum is NaN all the same. */
-static void lower_logsumexp(Lower *lw, const Node *n) {
+static void lower_flat_logsumexp(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
     int64_t classes = n->arg[0]->type.dim[0];
     const Buffer *largest = lower_lane_local(lw, "largest");
@@ -137,6 +138,27 @@ static void lower_logsumexp(Lower *lw, const Node *n) {
     const Expr *z = lower_load(lw, n->arg[0], lower_at(lw, 1, lower_affine(lw, k, 1, 0)));
     nest_update(second, sum, expr_binary(a, EXPR_ADD, sum, expr_unary(a, EXPR_EXP, expr_binary(a, EXPR_SUB, z, top))));
     lower_emit(lw, second, n, NULL, expr_binary(a, EXPR_ADD, top, expr_unary(a, EXPR_LOG, sum)));
+}
+
+/* At each point of an image, in one sweep: when a larger z comes, the sum so far is scaled to it. The smallest number stands for a
+ * maximum of nothing, since with -inf the first difference could be NaN. */
+static void lower_image_logsumexp(Lower *lw, const Node *n) {
+    Arena *a = lower_arena(lw);
+    Nest *nest = lower_nest(lw, n);
+    Affine h = lower_affine(lw, nest_axis(a, nest, "h", n->type.dim[1], false), 1, 0), w = lower_affine(lw, nest_axis(a, nest, "w", n->type.dim[2], false), 1, 0);
+    const Var *c = nest_axis(a, nest, "c", n->arg[0]->type.dim[0], true);
+    const Expr *sum = nest_acc(a, nest, ELEM_F32, expr_real(a, 0)); /* updated first: it looks at the old maximum */
+    const Expr *most = nest_acc(a, nest, ELEM_F32, expr_real(a, -(double)FLT_MAX));
+    const Expr *z = lower_load(lw, n->arg[0], lower_at(lw, 3, lower_affine(lw, c, 1, 0), h, w)), *top = expr_binary(a, EXPR_MAX, most, z);
+    const Expr *scaled = expr_binary(a, EXPR_MUL, sum, expr_unary(a, EXPR_EXP, expr_binary(a, EXPR_SUB, most, top)));
+    nest_update(nest, sum, expr_binary(a, EXPR_ADD, scaled, expr_unary(a, EXPR_EXP, expr_binary(a, EXPR_SUB, z, top))));
+    nest_update(nest, most, top);
+    lower_emit(lw, nest, n, lower_at(lw, 3, affine_const(0), h, w), expr_binary(a, EXPR_ADD, most, expr_unary(a, EXPR_LOG, sum)));
+}
+
+static void lower_logsumexp(Lower *lw, const Node *n) {
+    if (n->type.rank) lower_image_logsumexp(lw, n);
+    else lower_flat_logsumexp(lw, n);
 }
 
 static const Expr *is_label(Lower *lw, const Node *labels, Affine c) {

@@ -13,7 +13,7 @@ nrt
 model target
 ast
 parse
-graph ops scan_text model_text graph_text graph_dot eval grad
+graph ops scan_text model_text graph_text graph_dot eval infer grad
 loop loop_verify loop_text nest schedule
 lower.h
 rules phases

@@ -11,6 +11,8 @@
 #include "../../compiler/elaborate.h"
 #include "../../compiler/emit_llvm.h"
 #include "../../compiler/grad.h"
+#include "../../compiler/infer.h"
+#include "../../compiler/ops.h"
 #include "../../compiler/parse.h"
 #include "../../compiler/program.h"
 
@@ -25,9 +27,12 @@ static Graph *graph_of(Arena *a, const char *name, const char *source) {
         diag_flush(d, stderr, COLOR_NEVER, false);
         ck_abort_msg("%s does not compile", name);
     }
+    infer_build(e->graph);
     const char *why = grad_build(e->graph);
     ck_assert_msg(!why, "%s: %s", name, why ? why : "");
     graph_sweep(e->graph);
+    why = graph_verify(e->graph);
+    ck_assert_msg(!why, "%s: %s", name, why ? why : "");
     return e->graph;
 }
 
@@ -132,9 +137,9 @@ typedef struct Run {
     Eval *eval;
 } Run;
 
-static void set_floats(Run *r, const Node *source, float *to, int64_t per_row, double scale) {
+static void set_floats(Run *r, const Node *source, float *to, int64_t per_row, double scale, double offset) {
     double *values = calloc((size_t)(r->n * per_row), sizeof *values);
-    for (int64_t i = 0; i < r->n * per_row; i++) to[i] = (float)(values[i] = draw(r->check, scale));
+    for (int64_t i = 0; i < r->n * per_row; i++) values[i] = to[i] = (float)(draw(r->check, scale) + offset);
     eval_set(r->eval, source, values);
     free(values);
 }
@@ -159,7 +164,11 @@ static void set_param(Run *r, const Node *source) {
     double *values = calloc((size_t)count, sizeof *values);
     float *to = (float *)(void *)(r->ctx.state + t->offset);
     double scale = t->fan_in ? 1 / sqrt((double)t->fan_in) : 1;
-    for (int64_t i = 0; i < count; i++) to[i] = (float)(values[i] = draw(r->check, scale));
+    for (int64_t i = 0; i < count; i++) {
+        values[i] = draw(r->check, scale);
+        if (t->role == NRT_RUNNING_VAR) values[i] = (double)(float)(fabs(values[i]) + 0.5); /* a variance is not negative */
+        to[i] = (float)values[i];
+    }
     eval_set(r->eval, source, values);
     free(values);
 }
@@ -168,11 +177,12 @@ static void set_sources(Run *r) {
     const Graph *g = r->k->graph;
     for (int i = 0; i < g->nodes.n; i++) {
         const Node *s = g->nodes.at[i];
-        if (s->op == OP_input) set_floats(r, s, (float *)(void *)r->ctx.x, type_count(s->type), 1);
-        if (s->op == OP_target) set_floats(r, s, (float *)(void *)r->ctx.target, type_count(s->type), 1);
+        if (s->op == OP_input) set_floats(r, s, (float *)(void *)r->ctx.x, type_count(s->type), 1, r->check->offset);
+        if (s->op == OP_target) set_floats(r, s, (float *)(void *)r->ctx.target, type_count(s->type), 1, 0);
         if (s->op == OP_labels) set_labels(r, s, (int32_t *)(void *)r->ctx.labels);
         if (s->op == OP_param) set_param(r, s);
         if (s->op == OP_image_weight) eval_fill(r->eval, s, r->ctx.image_weight);
+        if (s->op == OP_random_key) eval_fill(r->eval, s, random_key_value(r->ctx.seed, r->ctx.step));
         if (s->op == OP_learning_rate) eval_fill(r->eval, s, r->ctx.lr);
     }
 }
@@ -187,6 +197,7 @@ static Run run_new(const KernelCompiled *k, int64_t n, KernelCheck *check) {
         .state = aligned_zeros(m->state_bytes), .arena = aligned_nans(m->arena_bytes), .scratch = aligned_nans(m->scratch_bytes * WORKERS),
         .x = aligned_zeros(r.rows * in * 4), .labels = aligned_zeros(r.rows * 4), .target = aligned_zeros(r.rows * out * 4), .out = aligned_nans(r.rows * out * 4),
         .loss = aligned_nans(r.rows * 4), .n = n, .blocks = r.rows / m->lanes, .lr = check->whole ? 1 : 0.25f, .image_weight = check->whole ? 1 : 1 / (float)n,
+        .seed = check->seed, .step = (uint64_t)n,
     };
     set_sources(&r);
     eval_run(r.eval);
@@ -222,9 +233,16 @@ static const char *compare(const KernelCheck *check, const char *what, const flo
     return difference;
 }
 
+/* The root that inference has in place of training's, or training's. */
+static const Node *served_root(const Graph *g, bool infer, RootKind for_infer, RootKind for_train) {
+    const Node *own = infer ? graph_find_root(g, for_infer) : NULL;
+    return own ? own : graph_find_root(g, for_train);
+}
+
 static const char *compare_outputs(const Run *r, const char *when) {
     char what[64];
-    const Node *out = graph_find_root(r->k->graph, ROOT_OUTPUT), *loss = graph_find_root(r->k->graph, ROOT_LOSS);
+    bool infer = !strcmp(when, "infer");
+    const Node *out = served_root(r->k->graph, infer, ROOT_INFER_OUTPUT, ROOT_OUTPUT), *loss = served_root(r->k->graph, infer, ROOT_INFER_LOSS, ROOT_LOSS);
     snprintf(what, sizeof what, "output of %s", when);
     const char *why = compare(r->check, what, r->ctx.out, eval_value(r->eval, out), NULL, r->n * type_count(out->type));
     if (why) return why;

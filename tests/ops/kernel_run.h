@@ -31,6 +31,7 @@ typedef struct KernelCheck {
     bool whole;         /* inputs, weights and targets are small whole numbers, the learning rate and weights 1: results must be equal */
     double tolerance;   /* else: relative L2 of the output, the losses and each tensor's update */
     uint64_t seed;
+    double offset;      /* added to the network's inputs */
 } KernelCheck;
 
 /* Runs one step and one inference on n images and compares everything with the evaluator. Returns null, or (static text) what

@@ -11,7 +11,7 @@
 typedef struct OpCase {
     OpKind op;
     Attr attr;
-    Type arg[2];  /* of the arguments that are differentiated; nll's other ones follow from its logits */
+    Type arg[3];  /* of the arguments that are differentiated; those of nll, softmax and batch_norm that follow from the first are left out */
     bool linear;  /* in each argument */
 } OpCase;
 
@@ -20,7 +20,7 @@ extern const int op_case_count;
 
 typedef struct BuiltCase {
     int n;
-    Node *x[2], *grad[2]; /* the differentiated sources, and the gradients of <y, dy> in them */
+    Node *x[3], *grad[3]; /* the differentiated sources, and the gradients of <y, dy> in them */
     Node *y, *dy;
 } BuiltCase;
 

@@ -207,7 +207,7 @@ START_TEST(pytorch_agrees) {
         compare(f, e, b.y, op_table[c.op].name);
         for (int k = 0; k < b.n; k++) compare(f, e, b.grad[k], arena_printf(arena, "gradient %d of %s", k, op_table[c.op].name));
     }
-    ck_assert_int_eq(cases, 15);
+    ck_assert_int_eq(cases, 24);
     ck_assert(feof(f));
     fclose(f);
 }

@@ -1,4 +1,4 @@
-/* test_math.c: exp, log, sigmoid and tanh of generated code against the double functions of libm, in units in the last place.
+/* test_math.c: exp, log, sigmoid, tanh and erf of generated code against the double functions of libm, in units in the last place.
  *
  * Takes every 1021st float32 (1021 is prime: all exponents and mantissas are met) and the special values, as vectors and as
  * scalars, with fused multiply-adds and without. `--all` takes every float32.
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COUNT = 4096, FUNCTIONS = 4 };
+enum { COUNT = 4096, FUNCTIONS = 5 };
 
 static int64_t stride = 1021;
 
@@ -18,6 +18,7 @@ static double sigmoid(double x) { return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 
 
 static const struct { const char *name; ExprKind kind; double (*truth)(double); double ulps; } functions[FUNCTIONS] = {
     { "exp", EXPR_EXP, exp, 2 }, { "log", EXPR_LOG, log, 2 }, { "sigmoid", EXPR_SIGMOID, sigmoid, 4 }, { "tanh", EXPR_TANH, tanh, 4 },
+    { "erf", EXPR_ERF, erf, 2 },
 };
 
 static float from_bits(uint32_t bits) {
@@ -117,11 +118,12 @@ START_TEST(special_values) {
     Harness h = make_program(_i, NULL, &x, y);
     nrt_ctx ctx = harness_open(&h, 4);
     check_batch(&h, &ctx, x, y, in, worst);
-    const float *e = harness_at(&ctx, y[0]), *l = harness_at(&ctx, y[1]), *s = harness_at(&ctx, y[2]), *t = harness_at(&ctx, y[3]);
+    const float *e = harness_at(&ctx, y[0]), *l = harness_at(&ctx, y[1]), *s = harness_at(&ctx, y[2]), *t = harness_at(&ctx, y[3]), *r = harness_at(&ctx, y[4]);
     ck_assert(e[0] == 1 && e[2] > 0 && isinf(e[2]) && e[3] == 0 && isnan(e[4]));
     ck_assert(isinf(l[0]) && l[0] < 0 && isinf(l[1]) && l[1] < 0 && isinf(l[2]) && isnan(l[3]) && isnan(l[4]) && isnan(l[12]) && l[11] == 0);
     ck_assert(s[0] == 0.5f && s[2] == 1 && s[3] == 0 && isnan(s[4]));
     ck_assert(t[0] == 0 && !signbit(t[0]) && signbit(t[1]) && t[2] == 1 && t[3] == -1 && isnan(t[4]) && t[5] == 0x1p-149f && t[6] == -0x1p-149f);
+    ck_assert(r[0] == 0 && !signbit(r[0]) && signbit(r[1]) && r[2] == 1 && r[3] == -1 && isnan(r[4]) && r[5] == 0x1p-149f && r[6] == -0x1p-149f);
     harness_close(&ctx);
     harness_free(&h);
 }

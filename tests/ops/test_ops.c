@@ -6,6 +6,7 @@
  */
 #include "../../compiler/eval.h"
 #include "../../compiler/grad.h"
+#include "../../compiler/infer.h"
 #include "../../compiler/ops.h"
 #include "op_cases.h"
 
@@ -33,6 +34,7 @@ static void set_random(Eval *e, const Node *n, uint64_t *state) {
     for (int64_t i = 0; i < count; i++) v[i] = 2 * op_case_random(state);
     if (n->op == OP_labels)
         for (int64_t i = 0; i < count; i++) v[i] = (double)((i * 7 + 1) % n->attr.i[0]);
+    if (n->op == OP_random_key) v[0] = random_key_value(7, 3);
     eval_set(e, n, v);
 }
 
@@ -183,6 +185,135 @@ START_TEST(statistics_are_not_trained) {
 }
 END_TEST
 
+/* ---- batch norm ---- */
+
+/* Running statistics by PyTorch's formulas, spelled out: biased for the batch, unbiased into running_var. */
+static void check_running(Type type) {
+    Graph *g = empty_graph();
+    BuiltCase b = op_case_build(g, &(OpCase){.op = OP_batch_norm, .arg = {type}});
+    Eval *e = eval_new(arena, g, BATCH);
+    set_sources(e, g);
+    eval_run(e);
+    int64_t points = type_count(type) / type.dim[0], n = BATCH * points;
+    for (int64_t c = 0; c < type.dim[0]; c++) {
+        double sum = 0, squares = 0;
+        for (int64_t i = 0; i < n; i++) sum += eval_value(e, b.x[0])[i / points * type_count(type) + c * points + i % points];
+        for (int64_t i = 0; i < n; i++) {
+            double d = eval_value(e, b.x[0])[i / points * type_count(type) + c * points + i % points] - sum / (double)n;
+            squares += d * d;
+        }
+        double mean = eval_value(e, graph_find_param(g, "mean"))[c], var = eval_value(e, graph_find_param(g, "var"))[c];
+        ck_assert_double_eq_tol(eval_value(e, update_of(g, "mean"))[c], 0.875 * mean + 0.125 * sum / (double)n, 1e-12);
+        ck_assert_double_eq_tol(eval_value(e, update_of(g, "var"))[c], 0.875 * var + 0.125 * squares / (double)(n - 1), 1e-12);
+    }
+}
+
+START_TEST(running_statistics_are_pytorchs) {
+    check_running(type_batched(3, 3, 4, 5));
+    check_running(type_batched(1, 4, 0, 0));
+}
+END_TEST
+
+/* Inference puts the running statistics in place of the batch's, and nothing else changes. */
+START_TEST(inference_uses_running_statistics) {
+    Graph *g = empty_graph();
+    g->model->input = g->model->output = type_batched(3, 2, 3, 3);
+    BuiltCase b = op_case_build(g, &(OpCase){.op = OP_batch_norm, .arg = {g->model->input, type_param(1, 2, 0, 0, 0), type_param(1, 2, 0, 0, 0)}});
+    graph_root(g, ROOT_OUTPUT, graph_unary(g, OP_relu, b.y), NULL);
+    infer_build(g);
+    infer_build(g); /* the second time there is nothing to do */
+    graph_sweep(g);
+    ck_assert_ptr_null(graph_verify(g));
+    ck_assert_ptr_null(graph_find_root(g, ROOT_INFER_LOSS));
+    const Node *y = graph_find_root(g, ROOT_INFER_OUTPUT);
+    ck_assert_ptr_nonnull(y);
+    Eval *e = eval_new(arena, g, BATCH);
+    set_sources(e, g);
+    eval_set(e, graph_find_param(g, "var"), (double[]){0.5, 2});
+    eval_run(e);
+    for (int64_t i = 0; i < eval_count(e, y); i++) {
+        int64_t c = i / 9 % 2;
+        double xhat = (eval_value(e, b.x[0])[i] - eval_value(e, graph_find_param(g, "mean"))[c]) / sqrt((c ? 2 : 0.5) + 0.25);
+        ck_assert_double_eq_tol(eval_value(e, y)[i], fmax(xhat * eval_value(e, b.x[1])[c] + eval_value(e, b.x[2])[c], 0), 1e-12);
+    }
+}
+END_TEST
+
+static double *ones(int64_t n) {
+    double *v = ARENA_ARRAY(arena, double, n);
+    for (int64_t i = 0; i < n; i++) v[i] = 1;
+    return v;
+}
+
+/* Ones through a dropout layer: [BATCH][n]. */
+static const double *draw_mask(int64_t n, double p, int64_t id, uint64_t seed, uint64_t step) {
+    Graph *g = empty_graph();
+    Node *x = graph_node(g, OP_input, (Attr){.i = {1, n}}, 0, NULL), *key = graph_node(g, OP_random_key, (Attr){.i = {0}}, 0, NULL);
+    Node *y = graph_node(g, OP_dropout, (Attr){.f = {p}, .i = {id}}, 2, (Node *[]){x, key});
+    Eval *e = eval_new(arena, g, BATCH);
+    eval_set(e, x, ones(BATCH * n));
+    eval_fill(e, key, random_key_value(seed, step));
+    eval_run(e);
+    return eval_value(e, y);
+}
+
+static double share_of_zeros(const double *v, int64_t n) {
+    double zeros = 0;
+    for (int64_t i = 0; i < n; i++) zeros += v[i] == 0;
+    return zeros / (double)n;
+}
+
+/* How often two masks agree. */
+static double agreement(const double *a, const double *b, int64_t n) {
+    double same = 0;
+    for (int64_t i = 0; i < n; i++) same += a[i] == b[i];
+    return same / (double)n;
+}
+
+START_TEST(dropout_drops_its_share) {
+    enum { N = 20000 };
+    const double shares[] = {0, 0.1, 0.5, 0.75, 0.999};
+    for (int k = 0; k < 5; k++) {
+        const double *y = draw_mask(N, shares[k], 3, 1, 2);
+        double deviation = sqrt(shares[k] * (1 - shares[k]) / (BATCH * N));
+        ck_assert_double_eq_tol(share_of_zeros(y, BATCH * N), shares[k], 4 * deviation + 1e-12);
+        for (int64_t i = 0; i < BATCH * N; i++) ck_assert(y[i] == 0 || y[i] == 1 / (1 - shares[k]));
+    }
+}
+END_TEST
+
+/* Masks of other layers, steps, seeds and images agree as often as two coins do. */
+START_TEST(dropout_masks_are_independent) {
+    enum { N = 20000 };
+    const double tolerance = 4 * 0.5 / sqrt(N), *y = draw_mask(N, 0.5, 3, 1, 2);
+    const double *others[] = {draw_mask(N, 0.5, 4, 1, 2), draw_mask(N, 0.5, 3, 2, 2), draw_mask(N, 0.5, 3, 1, 3), draw_mask(N, 0.5, 2, 1, 3), y + N, y + 1};
+    for (int k = 0; k < 6; k++) ck_assert_double_eq_tol(agreement(y, others[k], N), 0.5, tolerance);
+    ck_assert_double_eq(agreement(y, draw_mask(N, 0.5, 3, 1, 2), N), 1);
+}
+END_TEST
+
+/* Both modes in one: inference passes dropout over. */
+START_TEST(inference_does_not_drop) {
+    Graph *g = empty_graph();
+    g->model->input = g->model->output = type_batched(1, 31, 0, 0);
+    BuiltCase b = op_case_build(g, &(OpCase){.op = OP_dropout, .attr = {.f = {0.5}, .i = {1}}, .arg = {g->model->input}});
+    graph_root(g, ROOT_OUTPUT, graph_unary(g, OP_relu, b.y), NULL);
+    infer_build(g);
+    ck_assert_ptr_eq(graph_find_root(g, ROOT_INFER_OUTPUT), graph_unary(g, OP_relu, b.x[0]));
+    graph_sweep(g);
+    ck_assert_ptr_null(graph_verify(g));
+}
+END_TEST
+
+START_TEST(without_modes_nothing_is_added) {
+    nrt_train train = train_defaults();
+    Graph *g = two_layers(&train);
+    int nodes = g->nodes.n, roots = g->roots.n;
+    infer_build(g);
+    ck_assert(g->nodes.n == nodes && g->roots.n == roots);
+}
+END_TEST
+
 /* ---- odd values ---- */
 
 static const double *eval_unary(OpKind op, Attr attr, Node *x, Graph *g, const double *values, int64_t batch) {
@@ -256,6 +387,12 @@ int main(void) {
     tcase_add_loop_test(t, gradients_are_differences, 0, op_case_count);
     tcase_add_loop_test(t, updates_are_pytorchs, 0, 8);
     tcase_add_test(t, statistics_are_not_trained);
+    tcase_add_test(t, running_statistics_are_pytorchs);
+    tcase_add_test(t, inference_uses_running_statistics);
+    tcase_add_test(t, dropout_drops_its_share);
+    tcase_add_test(t, dropout_masks_are_independent);
+    tcase_add_test(t, inference_does_not_drop);
+    tcase_add_test(t, without_modes_nothing_is_added);
     tcase_add_test(t, max_pool_first_maximum_and_nan);
     tcase_add_test(t, logsumexp_does_not_overflow);
     tcase_add_test(t, relu_keeps_nan);

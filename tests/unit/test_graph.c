@@ -268,7 +268,21 @@ static const ShapeError shape_errors[] = {
     {OP_max_pool, {.i = {100000, 100000, 1, 1}}, IMAGE(1, 100000, 100000), {0}, "window of 10000000000 points is too large: at most 2147483647 are allowed"},
     {OP_reshape, {.i = {1, 100}}, IMAGE(6, 5, 5), {0}, "cannot reshape 6x5x5 into 100"},
     {OP_sq_err, {.i = {0}}, FLAT(3), FLAT(4), "cannot compare 3 with target 4"},
-    {OP_logsumexp, {.i = {0}}, IMAGE(1, 2, 3), {0}, "logsumexp needs a flat input, got 1x2x3"},
+    {OP_logsumexp, {.i = {0}}, WEIGHT4(1, 1, 2, 3), {0}, "logsumexp needs a flat input or an image, got 1x1x2x3"},
+    {OP_leaky_relu, {.f = {(double)INFINITY}}, FLAT(3), {0}, "leaky_relu needs a finite slope"},
+    {OP_silu, {.i = {0}}, WEIGHT4(1, 1, 2, 3), {0}, "silu needs f32 of each image, got f32 1x1x2x3"},
+    {OP_gelu_grad, {.i = {0}}, FLAT(3), FLAT(4), "gelu_grad needs a gradient like its argument 3, got 4"},
+    {OP_softmax, {.i = {0}}, FLAT(3), FLAT(3), "softmax of 3 needs sums over its channels, got 3"},
+    {OP_softmax, {.i = {0}}, IMAGE(4, 2, 3), IMAGE(4, 2, 3), "softmax of 4x2x3 needs sums over its channels, got 4x2x3"},
+    {OP_softmax_dot, {.i = {0}}, IMAGE(4, 2, 3), FLAT(24), "softmax_dot needs a gradient like its argument 4x2x3, got 24"},
+    {OP_channels, {.i = {2, 3}}, IMAGE(4, 2, 3), {0}, "channels up to 5 are not there: 4x2x3 has 4"},
+    {OP_channels, {.i = {-1, 3}}, IMAGE(4, 2, 3), {0}, "first must be from 0 to 2147483647, not -1"},
+    {OP_adaptive_avg_pool, {.i = {1, 0}}, IMAGE(1, 2, 3), {0}, "size must be from 1 to 2147483647, not 0"},
+    {OP_adaptive_avg_pool, {.i = {3, 1}}, IMAGE(1, 2, 3), {0}, "adaptive_avg_pool pools axis 1 (rows) or 2 (columns), not 3"},
+    {OP_adaptive_avg_pool, {.i = {2, 1}}, FLAT(9), {0}, "adaptive_avg_pool needs an image (C x H x W), got 9"},
+    {OP_adaptive_avg_pool, {.i = {2, 1000}}, IMAGE(1, 2, 1001), {0},
+     "adaptive_avg_pool from 1001 to 1000 columns has bins of 1000 kinds: at most 256 are allowed"},
+    {OP_adaptive_avg_pool_grad, {.i = {0, 7}}, IMAGE(1, 2, 3), {0}, "adaptive_avg_pool_grad pools axis 1 (rows) or 2 (columns), not 0"},
 };
 
 START_TEST(shape_errors_are_worded) {
@@ -277,6 +291,20 @@ START_TEST(shape_errors_are_worded) {
     const char *why = graph_infer(arena, e->op, &e->attr, op_table[e->op].nargs, args, &out);
     ck_assert_ptr_nonnull(why);
     ck_assert_str_eq(why, e->why);
+}
+END_TEST
+
+START_TEST(concat_joins_what_fits) {
+    static const Type args[] = {IMAGE(3, 4, 5), IMAGE(1, 4, 5), IMAGE(2, 4, 5), IMAGE(2, 5, 4), FLAT(40)};
+    const Attr none = {0};
+    Type out;
+    ck_assert_ptr_null(graph_infer(arena, OP_concat, &none, 1, args, &out));
+    ck_assert(type_equal(out, args[0]));
+    ck_assert_ptr_null(graph_infer(arena, OP_concat, &none, 3, args, &out));
+    ck_assert_str_eq(type_text(arena, out), "6x4x5");
+    ck_assert_str_eq(graph_infer(arena, OP_concat, &none, 4, args, &out), "cannot concatenate 6x4x5 and 2x5x4");
+    ck_assert_str_eq(graph_infer(arena, OP_concat, &none, 2, &args[3], &out), "cannot concatenate 2x5x4 and 40");
+    ck_assert_str_eq(graph_infer(arena, OP_concat, &none, 0, args, &out), "concat needs at least 1 argument, got 0");
 }
 END_TEST
 
@@ -379,7 +407,7 @@ static const TextError text_errors[] = {
     {"network n Nx0 -> Nx4 from \"\"", "x.graph:1:11: error: bad shape"},
     {"network n Nx2000000000x2000000000 -> Nx4 from \"\"", "shape is too large"},
     {HEAD, "error: the graph has no output"},
-    {HEAD "bogus", "x.graph:2:1: error: expected a value, 'output', 'loss' or 'update', found 'bogus'"},
+    {HEAD "bogus", "x.graph:2:1: error: expected a value, 'output', 'loss', 'update' or 'infer', found 'bogus'"},
     {HEAD "%0: Nx4 = frob(%0)", "x.graph:2:11: error: unknown operator 'frob'"},
     {HEAD "%0: Nx4 = relu(%1)", "x.graph:2:16: error: value is not defined"},
     {HEAD "%0: Nx4 = relu(%0)", "x.graph:2:16: error: value is not defined"},
@@ -392,6 +420,19 @@ static const TextError text_errors[] = {
     {INPUT "%1: Nx4 = scale(%0) factor=1 factor=2", "attribute is there twice"},
     {INPUT "%1: Nx4 = scale(%0) factor=inf", "scale needs a finite factor"},
     {INPUT "%1: Nx4 = scale(%0) factor=x", "expected a number, found 'x'"},
+    {INPUT "infer %0", "expected 'output' or 'loss', found '%0'"},
+    {INPUT "output %0\ninfer output %0\ninfer output %0", "second root"},
+    {INPUT "output %0\ninfer loss %0", "is the loss"},
+    {INPUT "%v: 4 = param role=running_var fan_in=0 fan_out=0\n%1: 4 = inv_std(%v) eps=nan", "eps must be positive"},
+    {INPUT "%v: 4 = param role=running_var fan_in=0 fan_out=0\n%1: 4 = inv_std(%v) eps=0", "eps must be positive, not 0"},
+    {INPUT "%v: 4 = param role=running_var fan_in=0 fan_out=0\n%1: 4 = running_mean_update(%v, %v) momentum=2", "momentum must be from 0 to 1, not 2"},
+    {INPUT "%v: 4 = param role=running_var fan_in=0 fan_out=0\n%1: 4 = running_var_update(%v, %v) momentum=0 points=0", "points must be from 1"},
+    {INPUT "%v: 4 = param role=running_var fan_in=0 fan_out=0\n%1: Nx4 = batch_norm(%0, %v, %v, %v)", "batch_norm needs 3 or 5 arguments, got 4"},
+    {INPUT "%v: 3 = param role=running_var fan_in=0 fan_out=0\n%1: Nx4 = batch_norm(%0, %v, %v)", "batch_norm: 3 does not fit 4 channels"},
+    {INPUT "%v: 4 = param role=running_var fan_in=0 fan_out=0\n%1: Nx4 = batch_norm(%0, %v, %v)\n%2: N = logsumexp(%1)\n%3: i32 N = labels classes=4\n"
+     "%4: N = nll(%1, %2, %3)\noutput %1\nloss %4", "its statistics are not those of its input"},
+    {INPUT "%1: i32 scalar = random_key\n%2: Nx4 = dropout(%0, %1) p=1 id=0", "p must be at least 0 and less than 1, not 1"},
+    {INPUT "%1: Nx4 = dropout(%0, %0) p=0.5 id=0", "dropout needs the step's random key"},
     {INPUT "%w: 4 = param role=boss fan_in=1 fan_out=1", "expected a role (weight, bias,"},
     {INPUT "%w: 4 = param role=bias fan_in=99999999999999999999 fan_out=1", "number is too large"},
     {INPUT "%w: 4 = param role=bias fan_in=-1 fan_out=1", "fan_in and fan_out must be from 0"},
@@ -457,6 +498,7 @@ int main(void) {
     tcase_add_test(t, verify_sees_faults);
     tcase_add_test(t, verify_sees_wrong_meaning);
     tcase_add_loop_test(t, shape_errors_are_worded, 0, sizeof shape_errors / sizeof shape_errors[0]);
+    tcase_add_test(t, concat_joins_what_fits);
     tcase_add_test(t, pool_index_fits_its_type);
     tcase_add_test(t, text_is_read_back);
     tcase_add_test(t, text_reads_well);

@@ -165,6 +165,7 @@ static const Expr *every_operator(Arena *a, const Expr *f, const Expr *i) {
     for (int kind = EXPR_IMAGE_WEIGHT + 1; kind < EXPR_KINDS; kind++) {
         const Expr *e = NULL, *t = expr_binary(a, EXPR_LT, i, expr_int(a, -3));
         if (kind == EXPR_TO_F32) e = expr_unary(a, EXPR_TO_F32, i);
+        else if (kind == EXPR_HASH) e = expr_binary(a, EXPR_MUL, sum, expr_unary(a, EXPR_TO_F32, expr_unary(a, EXPR_HASH, i)));
         else if (kind == EXPR_SELECT) e = expr_ternary(a, EXPR_SELECT, expr_binary(a, EXPR_NE, f, sum), f, sum);
         else if (kind == EXPR_FMA) e = expr_ternary(a, EXPR_FMA, f, sum, f);
         else if (kind == EXPR_AND || kind == EXPR_OR) e = expr_ternary(a, EXPR_SELECT, expr_binary(a, (ExprKind)kind, t, t), f, sum);
@@ -183,6 +184,7 @@ START_TEST(text_covers) {
     const Expr *i = expr_binary(h->a, EXPR_MUL, expr_index(h->a, affine_offset(affine_scale(h->a, V(s.nb), -3), -1)),
                                 expr_load(h->a, s.u, (Affine[]){ V(s.nb), V(s.lane) }));
     const Expr *f = expr_binary(h->a, EXPR_ADD, expr_leaf(h->a, EXPR_LR), expr_leaf(h->a, EXPR_IMAGE_WEIGHT));
+    i = expr_binary(h->a, EXPR_ADD, i, expr_binary(h->a, EXPR_SUB, expr_leaf(h->a, EXPR_SEED), expr_leaf(h->a, EXPR_STEP)));
     s.fill->value = expr_binary(h->a, EXPR_SUB, expr_real(h->a, -(double)__builtin_inff()), every_operator(h->a, f, i));
     s.h.k->chunks = NULL;
     s.h.k->plan = "a \"plan\"\n";
