@@ -26,8 +26,9 @@ FOLDER = pathlib.Path(__file__).parent / "data" / "nets"
 class Net:
     """One recorded network: the shapes of its input and weights, what it computes, and its loss."""
 
-    def __init__(self, input_shape, shapes, forward, lr=0.1, loss="cross_entropy", images=IMAGES):
+    def __init__(self, input_shape, shapes, forward, lr=0.1, loss="cross_entropy", images=IMAGES, **optim):
         self.input_shape, self.shapes, self.forward, self.lr, self.loss, self.images = input_shape, shapes, forward, lr, loss, images
+        self.optim = optim  # further arguments of torch.optim.SGD
 
 
 class Weights(dict):
@@ -175,10 +176,12 @@ def normed(name, channels, affine=True):
 
 
 IMAGE_SHAPES = {"conv1.weight": (3, 2, 3, 4), "conv1.bias": (3,), "conv2.weight": (2, 3, 1, 3)}
+MLP_SHAPES = {"linear1.weight": (17, 12), "linear1.bias": (17,), "linear2.weight": (9, 17), "linear3.weight": (4, 9), "linear3.bias": (4,)}
 NETS = {
     "linear": Net((1, 4, 5), {"linear1.weight": (3, 20), "linear1.bias": (3,)}, linear_classifier),
-    "mlp": Net((12,), {"linear1.weight": (17, 12), "linear1.bias": (17,), "linear2.weight": (9, 17),
-                       "linear3.weight": (4, 9), "linear3.bias": (4,)}, mlp),
+    "mlp": Net((12,), MLP_SHAPES, mlp),
+    "momentum": Net((12,), MLP_SHAPES, mlp, momentum=0.9),
+    "nesterov": Net((12,), MLP_SHAPES, mlp, momentum=0.7, nesterov=True, weight_decay=0.05),
     "strided": Net((3, 11, 9), {"conv1.weight": (5, 3, 3, 2), "conv1.bias": (5,), "conv2.weight": (4, 5, 3, 3), "conv2.bias": (4,),
                                 "conv3.weight": (3, 4, 4, 2), "conv3.bias": (3,), "linear1.weight": (3, 12), "linear1.bias": (3,)}, strided),
     "dilated": Net((2, 12, 10), {"conv1.weight": (4, 2, 3, 3), "conv1.bias": (4,), "conv2.weight": (3, 4, 2, 3), "conv2.bias": (3,),
@@ -243,14 +246,14 @@ def record(name, net):
     targets = torch.from_numpy(y) if net.loss == "cross_entropy" else torch.from_numpy(y).double()
 
     losses, at, w.training = [], 0, True
+    optimizer = torch.optim.SGD(trained, lr=net.lr, **net.optim)
     for _ in range(STEPS):
         rows = slice(at, min(at + BATCH, net.images))
         at = rows.stop % net.images
         loss = loss_of(net, net.forward(inputs[rows], w), targets[rows])
-        gradients = torch.autograd.grad(loss, trained)
-        with torch.no_grad():
-            for tensor, gradient in zip(trained, gradients):
-                tensor -= net.lr * gradient
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
         losses.append(loss.item())
 
     update = {key: w[key].detach().numpy() - initial[key].astype(np.float64) for key in w}

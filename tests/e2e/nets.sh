@@ -28,4 +28,4 @@ for folder in "$tests"/data/nets/*/; do
     fi
     count=$((count + 1))
 done
-((count >= 16)) || fail "only $count networks found"
+((count >= 18)) || fail "only $count networks found"
