@@ -1,0 +1,224 @@
+/* schedule_choose.c: a schedule for a nest, from a model of the machine: registers, loads and multiply-adds a cycle, cache.
+ * Every register tile that fits is priced for the whole nest, tails included; the cheapest is taken. */
+#include "schedule_internal.h"
+
+#include <string.h>
+
+Schedule schedule_plain(const Nest *n) {
+    Schedule s = {.parallel = -1, .lane_axis = -1, .block = -1};
+    int k = 0;
+    for (int reduce = 0; reduce < 2; reduce++)
+        for (int i = 0; i < n->naxes; i++) {
+            s.tile[i] = 1;
+            if (n->axis[i].reduce == reduce) s.order[k++] = i;
+        }
+    return s;
+}
+
+static bool expr_uses(const Expr *e, const Var *v) {
+    if (e->kind == EXPR_INDEX) return affine_coef(e->index, v) != 0;
+    if (e->kind == EXPR_LOAD)
+        for (int i = 0; i < e->buffer->rank; i++)
+            if (affine_coef(e->at[i], v)) return true;
+    for (int i = 0, n = expr_operands(e->kind); i < n; i++)
+        if (expr_uses(e->arg[i], v)) return true;
+    return false;
+}
+
+/* The product a*b that the nest sums, if that is what it does. */
+static bool is_contraction(const Nest *n, const Expr **a, const Expr **b) {
+    if (n->accs.n != 1 || n->accs.at[0].update->kind != EXPR_FMA) return false;
+    *a = n->accs.at[0].update->arg[0];
+    *b = n->accs.at[0].update->arg[1];
+    return true;
+}
+
+/* Cycles of one step of the reduction over a tile: two FMAs and two loads a cycle, four cycles until a sum can be used
+ * again (Zen 3 and 4, and near enough for Intel's cores since Haswell). */
+static double step_cycles(int64_t accs, int64_t loads_a, int64_t loads_b) {
+    double fma = (double)accs / 2, load = (double)(loads_a + loads_b) / 2, latency = 4;
+    double worst = fma > load ? fma : load;
+    return (worst > latency ? worst : latency) + 0.25; /* the loop's own instructions, mostly hidden */
+}
+
+bool schedule_is_slow(const Nest *n, const Schedule *s) {
+    enum { SUMS_IN_FLIGHT = 4 }; /* half of what two units of four cycles' latency can take */
+    const Expr *a = NULL, *b = NULL;
+    int64_t sums = 1;
+    for (int i = 0; i < n->naxes; i++)
+        if (!n->axis[i].reduce) sums *= s->tile[i];
+    return is_contraction(n, &a, &b) && a != b && sums < SUMS_IN_FLIGHT; /* a == b: a sum of squares, over in no time */
+}
+
+typedef struct Search {
+    const Nest *n;
+    const Expr *a, *b;
+    Schedule s;
+    int lanes;
+} Search;
+
+static double tile_cost(const Search *q, const int64_t size[AXIS_MAX], const int axes[2]) {
+    int64_t accs = 1, la = 1, lb = 1;
+    for (int k = 0; k < 2; k++) {
+        if (axes[k] < 0) continue;
+        int64_t t = size[axes[k]];
+        const Var *v = q->n->axis[axes[k]].var;
+        accs *= t;
+        if (expr_uses(q->a, v)) la *= t;
+        if (expr_uses(q->b, v)) lb *= t;
+    }
+    return step_cycles(accs, la, lb);
+}
+
+/* Cycles over all tiles of axes[depth..]: every combination of regions, as often as it occurs. */
+static double axis_cost(const Search *q, int64_t size[AXIS_MAX], int axes[2], int depth) {
+    if (depth == 2 || axes[depth] < 0) return tile_cost(q, size, axes);
+    Regions r = schedule_regions(q->n, &q->s, axes[depth], q->lanes);
+    double sum = 0;
+    for (int i = 0; i < r.n; i++) {
+        size[axes[depth]] = r.at[i].size;
+        sum += (double)r.at[i].count * axis_cost(q, size, axes, depth + 1);
+    }
+    return sum;
+}
+
+static bool fits_registers(const Search *q, const Machine *m, int i, int64_t ti, int j, int64_t tj) {
+    const Var *vi = q->n->axis[i].var, *vj = j < 0 ? NULL : q->n->axis[j].var;
+    int64_t la = (expr_uses(q->a, vi) ? ti : 1) * (vj && expr_uses(q->a, vj) ? tj : 1);
+    int64_t lb = (expr_uses(q->b, vi) ? ti : 1) * (vj && expr_uses(q->b, vj) ? tj : 1);
+    return ti * tj + i64_min(la, lb) + 1 <= m->registers;
+}
+
+static bool can_tile(const Nest *n, int i) { return !n->axis[i].reduce && n->axis[i].extent >= 0 && !schedule_bounds_others(n, n->axis[i].var); }
+
+/* Points of an axis that a tile counts: vectors on the lane axis. */
+static int64_t axis_units(const Search *q, int i) {
+    int64_t extent = q->n->axis[i].extent;
+    return i == q->s.lane_axis ? ceil_div(extent, q->lanes) : extent;
+}
+
+/* Tiles on at most two axes, the cheapest for the whole nest. */
+static void choose_tile(Search *q, const Machine *m) {
+    double best = 0;
+    Schedule chosen = q->s;
+    for (int i = 0; i < q->n->naxes; i++)
+        for (int j = -1; j < i; j++) {
+            if (!can_tile(q->n, i) || (j >= 0 && !can_tile(q->n, j))) continue;
+            int64_t most_j = j < 0 ? 1 : i64_min(m->registers, axis_units(q, j));
+            for (int64_t ti = 1; ti <= i64_min(m->registers, axis_units(q, i)); ti++)
+                for (int64_t tj = 1; tj <= most_j; tj++) {
+                    if (!fits_registers(q, m, i, ti, j, tj)) continue;
+                    Schedule keep = q->s;
+                    q->s.tile[i] = ti;
+                    if (j >= 0) q->s.tile[j] = tj;
+                    int64_t size[AXIS_MAX];
+                    double others = 1; /* the tile loops of untiled axes are the same for every candidate on the same axes */
+                    for (int x = 0; x < q->n->naxes; x++)
+                        if (!q->n->axis[x].reduce && x != i && x != j && q->n->axis[x].extent > 0) others *= (double)axis_units(q, x);
+                    double cost = others * axis_cost(q, size, (int[2]){i, j}, 0);
+                    if (best == 0 || cost < best * 0.999) {
+                        best = cost;
+                        chosen = q->s;
+                    }
+                    q->s = keep;
+                }
+        }
+    q->s = chosen;
+}
+
+enum { UNROLL_STEPS = 11, UNROLL_FMAS = 132 };
+
+/* Expands the innermost reduce axes as long as the body stays small: constant offsets instead of address arithmetic. */
+static void choose_unroll(const Nest *n, Schedule *s) {
+    int64_t points = 1, steps = 1;
+    for (int i = 0; i < n->naxes; i++)
+        if (!n->axis[i].reduce) points *= s->tile[i];
+    for (int i = 0; i < n->accs.n; i++)
+        if (schedule_is_costly(n->accs.at[i].update)) return; /* long as it is */
+    for (int k = n->naxes - 1; k >= 0 && n->axis[s->order[k]].reduce; k--) {
+        const Axis *x = &n->axis[s->order[k]];
+        if (x->extent < 0 || x->nlo + x->nhi) break;
+        steps *= x->extent;
+        if (steps > UNROLL_STEPS || steps * points > UNROLL_FMAS) break;
+        s->unroll[s->order[k]] = true;
+    }
+}
+
+/* Tile loops of a contraction: axes along which the lane operand (the data) moves go outside of those along which only the
+ * other (the weights) moves, but the innermost tiled one: a row of the data stays in the first-level cache for all weights. */
+static void choose_order(const Search *q, const Var *l, Schedule *s) {
+    const Expr *data = l && expr_uses(q->a, l) ? q->a : q->b, *other = data == q->a ? q->b : q->a;
+    if (!l || !expr_uses(data, l) || expr_uses(other, l)) return;
+    int order[AXIS_MAX], k = 0, last = -1, nspace = schedule_space_axes(q->n);
+    for (int i = 0; i < nspace; i++)
+        if (expr_uses(data, q->n->axis[s->order[i]].var)) last = s->order[i];
+    for (int i = 0; i < nspace; i++)
+        if (s->order[i] != last && expr_uses(data, q->n->axis[s->order[i]].var)) order[k++] = s->order[i];
+    for (int i = 0; i < nspace; i++)
+        if (s->order[i] != last && !expr_uses(data, q->n->axis[s->order[i]].var)) order[k++] = s->order[i];
+    if (last >= 0) order[k++] = last;
+    memcpy(s->order, order, sizeof order[0] * (size_t)nspace);
+}
+
+/* Bytes of the buffer that e loads. */
+static int64_t operand_bytes(const Expr *e) {
+    int64_t bytes = 4;
+    for (int i = 0; e->kind == EXPR_LOAD && i < e->buffer->rank; i++)
+        if (!checked_mul(bytes, i64_max(1, e->buffer->dim[i]), &bytes)) return INT64_MAX;
+    return bytes;
+}
+
+/* Weights that do not fit into the cache are gone through in runs of output channels that do. */
+static void choose_block(const Search *q, const Machine *m, const Var *l, Schedule *s) {
+    if (!l) return;
+    const Expr *weights = expr_uses(q->a, l) ? q->b : q->a;
+    int64_t bytes = operand_bytes(weights);
+    if (expr_uses(weights, l) || bytes <= m->cache) return;
+    for (int k = 1; k < schedule_space_axes(q->n); k++) { /* an axis that is outermost already needs no run of its own */
+        int i = s->order[k];
+        if (!can_tile(q->n, i) || !expr_uses(weights, q->n->axis[i].var)) continue;
+        int64_t tiles = schedule_tiles(q->n, s, i, q->lanes), fit = i64_max(1, m->cache / ceil_div(bytes, tiles));
+        if (fit >= tiles) return;
+        s->block = i;
+        s->block_tiles = fit;
+        return;
+    }
+}
+
+/* Not a contraction: a few neighbouring points at a time, to hide latencies and the loop's own instructions. */
+static void choose_pointwise_tile(const Nest *n, Schedule *s) {
+    int64_t points = 4;
+    for (int i = 0; i < n->assigns.n; i++)
+        if (schedule_is_costly(n->assigns.at[i].value)) points = 2;
+    for (int k = schedule_space_axes(n) - 1; k >= 0; k--) {
+        int i = s->order[k];
+        if (n->axis[i].extent < 2 || !can_tile(n, i)) continue;
+        s->tile[i] = i64_min(points, n->axis[i].extent);
+        break;
+    }
+}
+
+static void move_first(Schedule *s, int axis) {
+    int k = 0;
+    while (s->order[k] != axis) k++;
+    memmove(&s->order[1], &s->order[0], sizeof s->order[0] * (size_t)k);
+    s->order[0] = axis;
+}
+
+Schedule schedule_choose(const Nest *n, const Machine *m, const Var *l, int lane_axis, int parallel) {
+    Search q = {.n = n, .s = schedule_plain(n), .lanes = m->lanes};
+    q.s.lane_axis = lane_axis;
+    if (is_contraction(n, &q.a, &q.b)) {
+        choose_tile(&q, m);
+        choose_order(&q, l, &q.s);
+        if (parallel < 0) choose_block(&q, m, l, &q.s);
+    } else {
+        choose_pointwise_tile(n, &q.s);
+    }
+    choose_unroll(n, &q.s);
+    if (parallel >= 0) {
+        q.s.parallel = parallel;
+        move_first(&q.s, parallel);
+    }
+    return q.s;
+}
