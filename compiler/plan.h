@@ -8,6 +8,9 @@
  * partial sum for each chunk and a reduced group folds them in order (small weights), or *direct*, where one reduced group reads
  * the whole batch (large weights, and linear's, where the lanes hold input features). Updates are fused behind the sums.
  *
+ * Algorithms. Every contraction is direct. Another one (Winograd's) is chosen where place_node opens a convolution's group, and
+ * lowered in place of the operator's own rule; groups, levels and storage stay as they are.
+ *
  * Levels. Groups of one level form a segment. A per-block group may read per-block groups of its own level (depth first:
  * one chunk passes through all of them while it is in the cache); any other dependency, and the overwriting of a parameter that others
  * still read, asks for a later level.
