@@ -66,6 +66,7 @@ KernelCompiled kernel_load(const char *name, const char *source, KernelConfig co
     const Target *t = target_new(k.arena, config.march, NULL, &error);
     ck_assert_msg(t != NULL, "%s", t ? "" : error);
     PlanOptions options = plan_options(t, config.opt_level);
+    if (config.lanes) options.machine.lanes = config.lanes;
     options.fuse &= !config.no_fuse;
     options.depth_first &= !config.no_depth_first;
     options.tile &= !config.no_tile;

@@ -110,6 +110,7 @@ static const KernelConfig configs[] = {
     {.opt_level = 0},
     {.opt_level = 2},
     {.march = "x86-64", .opt_level = 2},
+    {.opt_level = 2, .lanes = 16},
     {.opt_level = 2, .no_fuse = true},
     {.opt_level = 2, .no_depth_first = true, .no_partial = true},
     {.opt_level = 1, .no_tile = true},
