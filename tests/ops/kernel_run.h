@@ -32,6 +32,7 @@ typedef struct KernelCheck {
     bool whole;         /* inputs, weights and targets are small whole numbers, the learning rate and weights 1: results must be equal */
     double tolerance;   /* else: relative L2 of the output, the losses and each tensor's update */
     uint64_t seed;
+    bool may_rest;      /* tensors that the evaluator does not move are no fault of the case; they must not move */
     double offset;      /* added to the network's inputs */
 } KernelCheck;
 

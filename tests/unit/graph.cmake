@@ -18,3 +18,10 @@ target_link_libraries(test_kernels PRIVATE netc_core PkgConfig::CHECK m ${CMAKE_
 set_target_properties(test_kernels PROPERTIES ENABLE_EXPORTS ON)
 add_test(NAME kernels COMMAND test_kernels)
 set_tests_properties(kernels PROPERTIES TIMEOUT 600)
+
+# Networks made from seeds, against the evaluator. `test_random SEED COUNT` tries others.
+add_executable(test_random ${CMAKE_SOURCE_DIR}/tests/ops/test_random.c ${CMAKE_SOURCE_DIR}/tests/ops/kernel_run.c)
+target_link_libraries(test_random PRIVATE netc_core PkgConfig::CHECK m ${CMAKE_DL_LIBS})
+set_target_properties(test_random PROPERTIES ENABLE_EXPORTS ON)
+add_test(NAME random COMMAND test_random)
+set_tests_properties(random PROPERTIES TIMEOUT 600)
