@@ -13,6 +13,7 @@
 
 #include "../lower.h"
 #include "../ops.h"
+#include "channel_nest.h"
 
 enum { AFFINE_ARGS = 5 }; /* batch_norm's with gamma and beta */
 
@@ -202,19 +203,6 @@ static const Expr *of_images(Lower *lw, const Expr *value) {
 static const Expr *sub(Lower *lw, const Expr *x, const Expr *y) { return expr_binary(lower_arena(lw), EXPR_SUB, x, y); }
 static const Expr *mul(Lower *lw, const Expr *x, const Expr *y) { return expr_binary(lower_arena(lw), EXPR_MUL, x, y); }
 static const Expr *fma_of(Lower *lw, const Expr *x, const Expr *y, const Expr *z) { return expr_ternary(lower_arena(lw), EXPR_FMA, x, y, z); }
-
-/* Sum over the batch of what `term` adds to the sum so far, of the element at `at`. */
-static void lower_channel_nest(Lower *lw, const Node *n, Type x, const Expr *(*term)(Lower *lw, const Node *n, const Affine *at, const Expr *sum)) {
-    Arena *a = lower_arena(lw);
-    Nest *nest = lower_nest(lw, n);
-    const Var *c = nest_axis(a, nest, "c", n->type.dim[0], false);
-    lower_batch_axis(lw, nest);
-    Affine at[3] = {lower_affine(lw, c, 1, 0)};
-    for (int i = 1; i < x.rank; i++) at[i] = lower_affine(lw, nest_axis(a, nest, i == 1 ? "h" : "w", x.dim[i], true), 1, 0);
-    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
-    nest_update(nest, acc, term(lw, n, arena_copy(a, at, sizeof at), acc));
-    lower_emit(lw, nest, n, lower_at(lw, 1, at[0]), expr_unary(a, EXPR_LANE_SUM, acc));
-}
 
 static const Expr *mean_term(Lower *lw, const Node *n, const Affine *at, const Expr *sum) {
     return expr_binary(lower_arena(lw), EXPR_ADD, sum, of_images(lw, lower_load(lw, n->arg[0], at)));

@@ -16,7 +16,7 @@ parse
 graph ops scan_text model_text graph_text graph_dot eval infer grad
 loop loop_verify loop_text nest schedule schedule_choose schedule_internal
 lower.h
-rules phases
+rules phases channel_nest
 value layers elaborate elab elab_expr elab_call elab_train
 fold fuse plan
 lower_internal lower.c layout program

@@ -1,0 +1,11 @@
+/* channel_nest.h: sums for each channel over batch, h and w, which biases and batch norm both need. */
+#ifndef NETC_OPS_CHANNEL_NEST_H
+#define NETC_OPS_CHANNEL_NEST_H
+
+#include "../lower.h"
+
+/* Lowers n: sum[c] over all elements of a tensor of type x, images or flat. `term` gives the sum so far with the element at `at` (an
+ * index into x) in it, for the lane's image; lanes are folded at the end. */
+void lower_channel_nest(Lower *lw, const Node *n, Type x, const Expr *(*term)(Lower *lw, const Node *n, const Affine *at, const Expr *sum));
+
+#endif
