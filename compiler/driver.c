@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "algorithm.h"
 #include "elaborate.h"
 #include "emit_llvm.h"
 #include "grad.h"
@@ -314,12 +315,23 @@ static PlanOptions plan_switches(const Driver *d) {
     p.depth_first = d->options.on[SWITCH_DEPTH_FIRST];
     p.tile = d->options.on[SWITCH_TILE];
     p.partial = d->options.on[SWITCH_PARTIAL];
+    p.winograd = d->options.on[SWITCH_WINOGRAD];
     return p;
 }
 
 static bool write_loops(Driver *d) {
     if (!write_all(d, EMIT_PLAN, false, print_plan) || !write_all(d, EMIT_LOOPS, false, print_loops)) return false;
     return !nothing_after(d, EMIT_LOOPS) || stop(d, EXIT_OK);
+}
+
+/* Each convolution as it is to be computed. */
+static bool choose_algorithms(Driver *d) {
+    PlanOptions options = plan_switches(d);
+    pass_begin(&d->passes, PASS_ALGORITHM);
+    algorithm_choose(d->graph, &options);
+    graph_sweep(d->graph);
+    verify_graph(d->graph);
+    return end_pass(d, PASS_ALGORITHM, "graph", print_graph);
 }
 
 /* The graph as kernels. */
@@ -374,7 +386,7 @@ static bool front_end(Driver *d) {
     if (!check_outputs(d) || !check_defines(d) || !choose_target(d) || !read_source(d)) return false;
     if (has_suffix(d->options.input, ".loops")) return read_loops(d);
     bool good = has_suffix(d->options.input, ".graph") ? read_graph(d) : parse_source(d) && elaborate_source(d);
-    return good && add_inference(d) && differentiate(d) && lower_graph(d);
+    return good && add_inference(d) && differentiate(d) && choose_algorithms(d) && lower_graph(d);
 }
 
 static void run(Driver *d) {

@@ -282,6 +282,16 @@ void lower_emit_twin(Lower *lw, Nest *nest, const Node *n, const Expr *value, co
     emit_loops(lw, nest);
 }
 
+void lower_emit_points(Lower *lw, Nest *nest, const Node *n, int count, const Affine *const *at, const Expr *const *value) {
+    for (int i = 0; i < count; i++) {
+        Chain c = {.lw = lw, .nest = nest, .at = at[i]};
+        chain_add(&c, n, value[i]);
+        chain_run(&c);
+    }
+    ENSURE(lw->group->nstages == 1 && lw->group->sum != SUM_PARTIAL);
+    emit_loops(lw, nest);
+}
+
 void lower_emit(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value) {
     if (lw->group->sum == SUM_PARTIAL) {
         emit_partial(lw, nest, n, at, value);

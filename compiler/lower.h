@@ -62,6 +62,8 @@ const Expr *lower_load_canonical(Lower *lw, Space space, Type type, const Affine
 /* Finishes a nest of operator n: at every point its element `at` (of n's own type) is `value`; adds what is fused behind,
  * all stores, and the loops. */
 void lower_emit(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value);
+/* The same where every point of the nest's axes gives `count` elements of n: a tile. */
+void lower_emit_points(Lower *lw, Nest *nest, const Node *n, int count, const Affine *const *at, const Expr *const *value);
 /* The same for an operator and its twin that shares points (a max_pool and its index); twin may be null. */
 void lower_emit_twin(Lower *lw, Nest *nest, const Node *n, const Expr *value, const Node *twin, const Expr *twin_value, const Affine *at);
 /* Finishes a nest that only fills a local of the kernel (by nest_assign). */

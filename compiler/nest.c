@@ -130,8 +130,8 @@ Affine subst_affine(const Subst *s, Affine x) {
 }
 
 static const Expr *subst_load(const Subst *s, const Expr *e) {
-    for (int i = 0; i < s->nbuffers; i++)
-        if (s->from[i] == e->buffer) return expr_load(s->arena, s->to[i], s->index + s->skip[i]);
+    for (int i = 0; i < s->renames.n; i++)
+        if (s->renames.at[i].from == e->buffer) return expr_load(s->arena, s->renames.at[i].to, s->index + s->renames.at[i].skip);
     Affine *at = ARENA_ARRAY(s->arena, Affine, e->buffer->rank);
     for (int i = 0; i < e->buffer->rank; i++) at[i] = subst_affine(s, e->at[i]);
     return expr_load(s->arena, e->buffer, at);

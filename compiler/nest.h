@@ -56,16 +56,16 @@ void nest_fix(Arena *a, Nest *n, const Var *v, Affine x);
 /* The nest with the space axis v cut down to `extent` points from x on. */
 void nest_window(Arena *a, Nest *n, const Var *v, Affine x, int64_t extent);
 
-/* Rewrites e: variables by `vars`, loads of buffers by `load` where that returns non-null. */
+/* A rank-0 local becomes `to`, indexed by the substitution's `index` from place `skip` on. */
+typedef struct Rename { const Buffer *from, *to; int skip; } Rename;
+
+/* What subst_expr puts in place of variables and of rank-0 locals. */
 typedef struct Subst {
     Arena *arena;
     int n;
     const Var *var[2 * AXIS_MAX];
     Affine value[2 * AXIS_MAX];
-    int nbuffers;
-    const Buffer *from[16];   /* rank-0 locals ... */
-    const Buffer *to[16];     /* ... become these, indexed by `index` from place `skip` on */
-    int skip[16];
+    VEC(Rename) renames;
     const Affine *index;
 } Subst;
 Affine subst_affine(const Subst *s, Affine x);

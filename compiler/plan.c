@@ -7,7 +7,7 @@ PlanOptions plan_options(const Target *target, int level) {
     bool on = level > 0;
     enum { WEIGHTS_CACHE = 192 << 10 }; /* of 512 KiB (Zen 3) to 2 MiB: the data passes through the same cache */
     Machine m = {.lanes = on ? target->lanes : 1, .registers = target->registers, .cache = WEIGHTS_CACHE};
-    return (PlanOptions){.machine = m, .fuse = on, .depth_first = on, .tile = on, .partial = on};
+    return (PlanOptions){.machine = m, .fuse = on, .depth_first = on, .tile = on, .partial = on, .winograd = on};
 }
 
 /* ---- reading the graph ---- */
@@ -69,7 +69,7 @@ static const Node *latest_arg(const Plan *p, const Node *n) {
     return latest;
 }
 
-/* Operators fused behind a stage's root: each may need a name in the kernel, and a schedule maps but so many (Subst, nest.h). */
+/* Operators fused behind a stage's root: more would make long code, and need more registers than there are. */
 enum { FUSED_MAX = 10 };
 
 /* May pointwise n ride on the kernel that computes its latest argument? All its points must be there; what it reads of
@@ -143,8 +143,6 @@ static void fuse_into(Plan *p, const Node *n, Group *g, int stage) {
     VEC_PUSH(p->arena, &g->stage[stage].fused, n);
     set_group(p, n, g, stage);
 }
-
-enum { PARTIAL_BYTES = 8 << 20 }; /* what all partial sums of one weight may take: a good part of a last-level cache */
 
 static bool sums_partially(const Plan *p, const Node *n) {
     return p->options.partial && !rule_of(n)->wants_rows && type_count(n->type) <= PARTIAL_BYTES / 4 / p->chunks;

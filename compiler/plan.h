@@ -8,9 +8,6 @@
  * partial sum for each chunk and a reduced group folds them in order (small weights), or *direct*, where one reduced group reads
  * the whole batch (large weights, and linear's, where the lanes hold input features). Updates are fused behind the sums.
  *
- * Algorithms. Every contraction is direct. Another one (Winograd's) is chosen where place_node opens a convolution's group, and
- * lowered in place of the operator's own rule; groups, levels and storage stay as they are.
- *
  * Levels. Groups of one level form a segment. A per-block group may read per-block groups of its own level (depth first:
  * one chunk passes through all of them while it is in the cache); any other dependency, and the overwriting of a parameter that others
  * still read, asks for a later level.
@@ -32,7 +29,11 @@ typedef struct PlanOptions {
     bool depth_first;  /* per-block groups share segments */
     bool tile;         /* register tiles; else schedule_plain */
     bool partial;      /* small batch sums may be taken in parts */
+    bool winograd;     /* convolutions may be Winograd's (algorithm.h) ... */
+    int winograd_tile; /* ... 0: where and with the tile that predicted time says; else with this tile, wherever there is a form for it: for tests */
 } PlanOptions;
+
+enum { PARTIAL_BYTES = 8 << 20 }; /* what all partial sums of one weight may take: a good part of a last-level cache */
 
 /* What -O`level` means on a target: at 0 one image at a time and nothing of the above, else all. */
 PlanOptions plan_options(const Target *target, int level);

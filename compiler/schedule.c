@@ -155,11 +155,7 @@ static const Buffer *expand_local(Apply *p, const Leaf *leaf, const Buffer *poin
 }
 
 static void map_local(Apply *p, Leaf *leaf, const Buffer *point, int skip) {
-    Subst *s = &leaf->subst;
-    ENSURE(s->nbuffers < (int)(sizeof s->from / sizeof s->from[0]));
-    s->from[s->nbuffers] = point;
-    s->skip[s->nbuffers] = skip;
-    s->to[s->nbuffers++] = expand_local(p, leaf, point, skip);
+    VEC_PUSH(p->a, &leaf->subst.renames, ((Rename){point, expand_local(p, leaf, point, skip), skip}));
 }
 
 static bool is_let(const Assign *as) { return as->buffer->space == SPACE_LOCAL && !as->buffer->rank; }
@@ -237,7 +233,7 @@ static void write_assigns(Apply *p, const Leaf *leaf, Stmt *into) {
  * constants of an exponential then stay in registers, and its code is there once. */
 static void write_staged(Apply *p, const Leaf *leaf, const Var *lane, Stmt *into) {
     Leaf tail = *leaf;
-    tail.subst.nbuffers = 0;
+    memset(&tail.subst.renames, 0, sizeof tail.subst.renames);
     for (int i = 0; i < tail.ntile; i++) {
         tail.var[i] = fresh_var(p, "p");
         for (int j = 0; j < tail.subst.n; j++)
@@ -249,7 +245,7 @@ static void write_staged(Apply *p, const Leaf *leaf, const Var *lane, Stmt *into
     Stmt *copy = open_tile(p, leaf, LOOP_UNROLL, into);
     for (int i = 0; i < p->nest->accs.n; i++) {
         const Expr *sum = subst_expr(&leaf->subst, expr_load(p->a, p->nest->accs.at[i].buffer, NULL));
-        stmt_add(p->a, copy, stmt_store(p->a, tail.subst.to[i], sum->at, sum, p->nest->span));
+        stmt_add(p->a, copy, stmt_store(p->a, tail.subst.renames.at[i].to, sum->at, sum, p->nest->span));
     }
     write_assigns(p, &tail, open_tile(p, &tail, LOOP_SERIAL, into));
 }

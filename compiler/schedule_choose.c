@@ -185,9 +185,13 @@ static void choose_block(const Search *q, const Machine *m, const Var *l, Schedu
     }
 }
 
-/* Not a contraction: a few neighbouring points at a time, to hide latencies and the loop's own instructions. */
+enum { LONG_BODY = 12 };
+
+/* Not a contraction: a few neighbouring points at a time, to hide latencies and the loop's own instructions. What is long as it is
+ * (a Winograd transform) has enough to do at each point. */
 static void choose_pointwise_tile(const Nest *n, Schedule *s) {
     int64_t points = 4;
+    if (n->assigns.n > LONG_BODY) return;
     for (int i = 0; i < n->assigns.n; i++)
         if (schedule_is_costly(n->assigns.at[i].value)) points = 2;
     for (int k = schedule_space_axes(n) - 1; k >= 0; k--) {
