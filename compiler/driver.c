@@ -352,7 +352,7 @@ static bool read_loops(Driver *d) {
 
 /* The kernels as LLVM IR, and what is made of that but for the executable. */
 static bool generate(Driver *d) {
-    EmitOptions options = {.opt_level = d->options.level, .debug = d->options.lines};
+    EmitOptions options = {.opt_level = d->options.level, .debug = d->options.lines, .share = d->options.on[SWITCH_SHARE]};
     pass_begin(&d->passes, PASS_EMIT);
     d->code_module = emit_program(d->arena, d->program, d->diag, d->target, &options);
     bool goes_on = end_pass(d, PASS_EMIT, "llvm-ir", print_ir);

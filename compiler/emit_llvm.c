@@ -150,6 +150,7 @@ static void open_types(Emit *e) {
     e->ptr = LLVMPointerTypeInContext(e->cx, 0);
     e->none = LLVMVoidTypeInContext(e->cx);
     e->kernel_type = LLVMFunctionType(e->none, (LLVMTypeRef[]){ e->ptr, e->i64, e->i64, e->i64, e->i64 }, 5, false);
+    e->shared_type = LLVMFunctionType(e->none, (LLVMTypeRef[]){ e->ptr, e->i64, e->i64, e->i64, e->i64, e->ptr }, 6, false);
     e->task_type = LLVMFunctionType(e->none, (LLVMTypeRef[]){ e->ptr, e->i64, e->i64 }, 3, false);
     e->md_invariant = LLVMGetMDKindIDInContext(e->cx, "invariant.load", 14);
     e->md_scope = LLVMGetMDKindIDInContext(e->cx, "alias.scope", 11);

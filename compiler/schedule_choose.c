@@ -25,12 +25,12 @@ static bool expr_uses(const Expr *e, const Var *v) {
     return false;
 }
 
-/* The product a*b that the nest sums, if that is what it does. */
+/* The product a*b of two numbers in memory that the nest sums, if that is what it does. */
 static bool is_contraction(const Nest *n, const Expr **a, const Expr **b) {
     if (n->accs.n != 1 || n->accs.at[0].update->kind != EXPR_FMA) return false;
     *a = n->accs.at[0].update->arg[0];
     *b = n->accs.at[0].update->arg[1];
-    return true;
+    return (*a)->kind == EXPR_LOAD && (*b)->kind == EXPR_LOAD;
 }
 
 /* Cycles of one step of the reduction over a tile: two FMAs and two loads a cycle, four cycles until a sum can be used
@@ -47,7 +47,7 @@ bool schedule_is_slow(const Nest *n, const Schedule *s) {
     int64_t sums = 1;
     for (int i = 0; i < n->naxes; i++)
         if (!n->axis[i].reduce) sums *= s->tile[i];
-    return is_contraction(n, &a, &b) && a != b && sums < SUMS_IN_FLIGHT; /* a == b: a sum of squares, over in no time */
+    return is_contraction(n, &a, &b) && sums < SUMS_IN_FLIGHT;
 }
 
 typedef struct Search {

@@ -81,7 +81,7 @@ KernelCompiled kernel_load(const char *name, const char *source, KernelConfig co
     Program *p = program_lower(k.arena, NULL, lowered, &options);
     const char *why = loop_verify(p);
     ck_assert_msg(!why, "%s: %s", name, why ? why : "");
-    Emitted *e = emit_program(k.arena, p, NULL, t, &(EmitOptions){.opt_level = config.opt_level});
+    Emitted *e = emit_program(k.arena, p, NULL, t, &(EmitOptions){.opt_level = config.opt_level, .share = config.opt_level > 0});
     Text object = {0};
     emit_write(e, EMIT_OBJECT, &object);
     emit_free(e);
