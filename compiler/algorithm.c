@@ -6,7 +6,7 @@
 
 enum { BYTES_NEAR = 1 << 20, BYTES_FAR = 12 << 20 };  /* what a core's own cache holds, and its share of the last one */
 static const double bytes_per_cycle[] = {32, 16, 6};  /* from within either, and from memory */
-static const double direct_efficiency = 0.90, product_efficiency = 0.90; /* of the peak, as measured (docs/performance.md) */
+static const double direct_efficiency = 0.90, direct_sum_efficiency = 0.72, product_efficiency = 0.90; /* of the peak, as measured (docs/performance.md) */
 static const double margin = 0.8;     /* Winograd's has to be faster by this: its errors are larger, and nothing but pointwise operators is fused behind it */
 static const double spilled = 2.5;    /* a transform has more values at hand than there are registers: its cycles for each instruction */
 enum { LANE_SUM_CYCLES = 10, SUMS_PER_STEP = 24 };
@@ -51,7 +51,7 @@ static double pack_cycles(int64_t k, int64_t tiles, int64_t pack, int64_t size) 
     return cycles * (double)(k / pack);
 }
 
-/* The number of output channels that are best packed together. */
+/* The number of output channels that are best packed together for register tiles of these and of one of `tiles` columns. */
 static int64_t choose_pack(const Pass *p, int64_t k, int64_t tiles, double *cycles) {
     int64_t budget = p->options->machine.registers * 3 / 4, best = 1;
     *cycles = 0;
@@ -70,8 +70,10 @@ static Choice price_product(const Pass *p, const Shape *s, int tile) {
     Winograd f = winograd_form(tile, s->r);
     double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, in_all = places * tiles * (k + c), one;
     Choice x = {.tile = tile};
-    x.pack = choose_pack(p, s->k, tiles_of(s, tile), &one);
-    double product = places * c * one / product_efficiency, weights = far_cycles(places * k * c * 4);
+    bool across = plan_goes_across(p->options, 4 * square(f.n) * s->k * s->c, (int64_t)p->blocks);
+    x.pack = choose_pack(p, s->k, across ? i64_max(tiles_of(s, tile), (int64_t)p->blocks) : tiles_of(s, tile), &one);
+    if (across && p->blocks > tiles) one *= tiles / p->blocks;
+    double product = places * c * one / product_efficiency, weights = far_cycles(places * k * c * 4) / (across ? p->blocks : 1);
     x.cycles = product > weights ? product : weights;
     x.cycles += c * tiles * transform_cycles(p, &f.input, places, in_all) + k * tiles * transform_cycles(p, &f.output, places, in_all);
     x.cycles += k * c / p->blocks * (3 * square(s->r) + (transform_cycles(p, &f.kernel, places, places * k * c / p->options->machine.lanes)) / (double)i64_min(x.pack, p->options->machine.lanes));
@@ -93,9 +95,9 @@ static Choice price_sum(const Pass *p, const Shape *s, int tile) {
 
 /* ---- choosing ---- */
 
-/* Tile 1 saves nothing; the largest has n = WINOGRAD_N_MAX. */
-static Choice choose(const Pass *p, const Shape *s, Choice (*price)(const Pass *p, const Shape *s, int tile)) {
-    double direct = (double)square(s->r) * (double)s->k * (double)s->c * (double)s->rows * (double)s->cols / direct_efficiency;
+/* The best tile beside the direct sum at that share of the peak. Tile 1 saves nothing; the largest has n = WINOGRAD_N_MAX. */
+static Choice choose(const Pass *p, const Shape *s, double efficiency, Choice (*price)(const Pass *p, const Shape *s, int tile)) {
+    double direct = (double)square(s->r) * (double)s->k * (double)s->c * (double)s->rows * (double)s->cols / efficiency;
     Choice best = {.tile = 0, .cycles = direct * margin};
     int forced = p->options->winograd_tile;
     for (int tile = 2; tile + s->r - 1 <= WINOGRAD_N_MAX; tile++) {
@@ -123,7 +125,7 @@ static Node *tiles_node(Pass *p, Node *x, int tile, const Shape *s, const int64_
 
 /* The convolution of x with w, or (turned) with w turned round and its channels exchanged. */
 static Node *product_node(Pass *p, Node *x, Node *w, const Shape *s, const int64_t pad[2], bool turned) {
-    Choice c = choose(p, s, price_product);
+    Choice c = choose(p, s, direct_efficiency, price_product);
     if (!c.tile) return NULL;
     Node *v = tiles_node(p, x, c.tile, s, pad, 0);
     Node *u = graph_node(p->g, OP_winograd_kernel, (Attr){.i = {c.tile, c.pack, turned}}, 1, &w);
@@ -152,7 +154,7 @@ static Node *weights_node(Pass *p, const Node *n, Node *const *arg) {
     Type dy = arg[1]->type;
     if (!is_dense(n, n->type)) return NULL;
     Shape s = {(int)n->type.dim[2], n->type.dim[0], n->type.dim[1], dy.dim[1], dy.dim[2]};
-    Choice c = choose(p, &s, price_sum);
+    Choice c = choose(p, &s, direct_sum_efficiency, price_sum);
     if (!c.tile) return NULL;
     Attr form = {.i = {c.tile, s.r}}, direct = {.i = {square(s.r) * s.k * s.c * s.rows * s.cols}};
     Node *v = tiles_node(p, arg[0], c.tile, &s, &n->attr.i[CONV_PAD], 1), *d = graph_node(p->g, OP_winograd_gradient, form, 1, &arg[1]);

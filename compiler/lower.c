@@ -43,6 +43,12 @@ void lower_batch_axis(Lower *lw, Nest *nest) {
     lw->block = affine_var(lw->a, nest_range(lw->a, nest, "b", lo, hi, true));
 }
 
+void lower_block_axis(Lower *lw, Nest *nest) {
+    if (lw->group->domain != ACROSS) return;
+    lw->block = affine_var(lw->a, nest_axis(lw->a, nest, "b", lw->plan->chunks, false));
+    nest_loosen(nest, affine_var(lw->a, lw->kernel->blocks));
+}
+
 void lower_image_axis(Lower *lw, Nest *nest) {
     lw->block = affine_var(lw->a, nest_range(lw->a, nest, "b", affine_const(0), affine_var(lw->a, lw->kernel->blocks), true));
     lw->image = affine_var(lw->a, nest_axis(lw->a, nest, "n", lw->lanes, true));
@@ -252,7 +258,7 @@ static int find_axis(const Nest *n, const Var *v) {
 static void emit_loops(Lower *lw, Nest *nest) {
     layout_note_nest(lw, nest);
     const Machine *m = &lw->plan->options.machine;
-    int lane_axis = lw->lane_axis && lw->lanes > 1 ? find_axis(nest, lw->lane_axis) : -1, parallel = lw->group->domain == REDUCED ? 0 : -1;
+    int lane_axis = lw->lane_axis && lw->lanes > 1 ? find_axis(nest, lw->lane_axis) : -1, parallel = lw->group->domain != PER_BLOCK ? 0 : -1;
     Schedule s = schedule_plain(nest);
     s.parallel = parallel;
     s.lane_axis = lane_axis;
@@ -393,6 +399,6 @@ void lower_group(Lower *lw) {
         lower_per_block(lw);
         return;
     }
-    if (g->sum == SUM_PARTIAL || (g->sum == SUM_DIRECT && !lw->rows)) open_lanes(lw);
+    if (g->sum == SUM_PARTIAL || (g->sum == SUM_DIRECT && !lw->rows) || g->domain == ACROSS) open_lanes(lw);
     lower_stage(lw);
 }

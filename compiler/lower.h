@@ -26,6 +26,7 @@ typedef struct LowerRule {
     bool sums_batch;     /* the result is a sum over the images */
     /* What becomes of a whole sum over the images (a mean: it is divided); null: nothing. Partial sums are not finished. */
     const Expr *(*finish)(Lower *lw, const Node *n, const Expr *sum);
+    bool across;         /* a contraction with weights, argument 1: asks for lower_block_axis, so that it can run over the whole batch at once */
     bool wants_rows;     /* direct sums put the lanes on argument 0's elements: it is needed image by image */
     /* Multiply-adds for one image; null: none to speak of. */
     int64_t (*macs)(const Node *n);
@@ -44,6 +45,9 @@ const Expr *lower_load(Lower *lw, const Node *value, const Affine *at);
 /* For sums over the batch. Adds the reduce axis over lane blocks (of this chunk, or of the batch); loads of batched values
  * made after it are of that block, in each lane its image. */
 void lower_batch_axis(Lower *lw, Nest *nest);
+/* Where the group runs across the batch: adds the space axis over its lane blocks, of which loads and stores of batched values then are;
+ * elsewhere nothing. */
+void lower_block_axis(Lower *lw, Nest *nest);
 /* For sums over the batch with lanes elsewhere: adds reduce axes over all images one by one; loads of batched values made
  * after it are of that image. */
 void lower_image_axis(Lower *lw, Nest *nest);

@@ -48,6 +48,14 @@ static Buffer *point_local(Arena *a, const char *name, Elem elem) {
     return b;
 }
 
+void nest_keep_far(Nest *n) { n->axis[n->naxes - 1].far = true; }
+
+void nest_loosen(Nest *n, Affine needed) {
+    Axis *axis = &n->axis[n->naxes - 1];
+    axis->loose = true;
+    axis->hi[axis->nhi++] = needed;
+}
+
 const Expr *nest_acc(Arena *a, Nest *n, Elem elem, const Expr *init) {
     Acc acc = {.buffer = point_local(a, "acc", elem), .init = init};
     VEC_PUSH(a, &n->accs, acc);

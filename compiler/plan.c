@@ -69,6 +69,13 @@ static const Node *latest_arg(const Plan *p, const Node *n) {
     return latest;
 }
 
+/* Is it the network's output or loss, which the caller's arrays take? */
+static bool is_output(const Plan *p, const Node *n) {
+    for (int i = 0; i < p->graph->roots.n; i++)
+        if (p->graph->roots.at[i].node == n && p->graph->roots.at[i].kind != ROOT_UPDATE) return true;
+    return false;
+}
+
 /* Operators fused behind a stage's root: more would make long code, and need more registers than there are. */
 enum { FUSED_MAX = 10 };
 
@@ -77,6 +84,7 @@ enum { FUSED_MAX = 10 };
 static bool can_fuse(const Plan *p, const Node *n, const Node *arg) {
     const Value *v = &p->value[arg->id];
     if (!p->options.fuse || v->view || !v->group || v->group->sum == SUM_PARTIAL) return false;
+    if (v->group->domain == ACROSS && is_output(p, n)) return false;
     if (v->group->stage[v->stage].fused.n >= FUSED_MAX) return false;
     for (int k = 0; k < n->nargs; k++) {
         const Value *other = plan_value(p, n->arg[k]);
@@ -176,6 +184,20 @@ static bool is_view(const Plan *p, const bool *needed, const Node *n) {
     return plan_value(p, from)->group && !wants_halo(p, needed, from) && !wants_halo(p, needed, n);
 }
 
+enum { ACROSS_BYTES = 6 << 20 }; /* what a core cannot keep of a last-level cache that others use, too */
+
+bool plan_goes_across(const PlanOptions *options, int64_t weight_bytes, int64_t chunks) {
+    return options->tile && chunks > 1 && weight_bytes >= ACROSS_BYTES;
+}
+
+/* What one group's lane blocks would each read all of the weights for. The network's output stays out: its array has room for images
+ * that are there, and a loose axis (nest.h) may compute more. */
+static Domain domain_of(const Plan *p, const Node *n) {
+    if (!n->type.batched) return REDUCED;
+    bool large = rule_of(n)->across && plan_goes_across(&p->options, 4 * type_count(n->arg[1]->type), p->chunks);
+    return large && !is_output(p, n) ? ACROSS : PER_BLOCK;
+}
+
 static void place_node(Plan *p, const bool *needed, const Node *n) {
     const LowerRule *rule = rule_of(n);
     const Node *twin = find_twin(p, n), *arg = latest_arg(p, n);
@@ -193,7 +215,7 @@ static void place_node(Plan *p, const bool *needed, const Node *n) {
         g->stage[g->nstages++].root = n;
         set_group(p, n, g, 1);
     } else {
-        set_group(p, n, add_group(p, n, n->type.batched ? PER_BLOCK : REDUCED, SUM_NONE), 0);
+        set_group(p, n, add_group(p, n, domain_of(p, n), SUM_NONE), 0);
     }
 }
 
@@ -223,12 +245,12 @@ static void note_roots(Plan *p) {
     }
 }
 
-/* ---- levels: even ones are segments of per-block groups, odd ones of reduced groups ---- */
+/* ---- levels: even ones are segments of per-block groups, odd ones of the others ---- */
 
 static int level_after(const Plan *p, int level, Domain domain, Domain dep) {
     if (domain == PER_BLOCK && dep == PER_BLOCK && p->options.depth_first) return level;
     level++;
-    return level + ((level & 1) != (domain == REDUCED));
+    return level + ((level & 1) != (domain != PER_BLOCK));
 }
 
 static void raise_level(const Plan *p, void *ctx, Group *g, const Node *arg) {
@@ -262,7 +284,7 @@ static void level_start(Plan *p) {
     int last = -1;
     for (int i = 0; i < p->groups.n; i++) {
         Group *g = p->groups.at[i];
-        g->level = p->options.depth_first ? g->domain == REDUCED : level_after(p, last, g->domain, REDUCED);
+        g->level = p->options.depth_first ? g->domain != PER_BLOCK : level_after(p, last, g->domain, REDUCED);
         last = g->level;
     }
 }

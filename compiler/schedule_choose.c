@@ -34,11 +34,12 @@ static bool is_contraction(const Nest *n, const Expr **a, const Expr **b) {
 }
 
 /* Cycles of one step of the reduction over a tile: two FMAs and two loads a cycle, four cycles until a sum can be used
- * again (Zen 3 and 4, and near enough for Intel's cores since Haswell). */
-static double step_cycles(int64_t accs, int64_t loads_a, int64_t loads_b) {
-    double fma = (double)accs / 2, load = (double)(loads_a + loads_b) / 2, latency = 4;
+ * again (Zen 3 and 4, and near enough for Intel's cores since Haswell). `wide`: loads of whole vectors among all; they come from
+ * further away than weights do, and hide less well. */
+static double step_cycles(int64_t accs, int64_t loads, int64_t wide) {
+    double fma = (double)accs / 2, load = (double)loads / 2, latency = 4;
     double worst = fma > load ? fma : load;
-    return (worst > latency ? worst : latency) + 0.25; /* the loop's own instructions, mostly hidden */
+    return (worst > latency ? worst : latency) + 0.25 /* the loop's own instructions, mostly hidden */ + (double)wide / 16;
 }
 
 bool schedule_is_slow(const Nest *n, const Schedule *s) {
@@ -53,6 +54,7 @@ bool schedule_is_slow(const Nest *n, const Schedule *s) {
 typedef struct Search {
     const Nest *n;
     const Expr *a, *b;
+    bool a_wide, b_wide; /* vectors, or numbers that are spread */
     Schedule s;
     int lanes;
 } Search;
@@ -67,7 +69,7 @@ static double tile_cost(const Search *q, const int64_t size[AXIS_MAX], const int
         if (expr_uses(q->a, v)) la *= t;
         if (expr_uses(q->b, v)) lb *= t;
     }
-    return step_cycles(accs, la, lb);
+    return step_cycles(accs, la + lb, (q->a_wide ? la : 0) + (q->b_wide ? lb : 0));
 }
 
 /* Cycles over all tiles of axes[depth..]: every combination of regions, as often as it occurs. */
@@ -89,7 +91,10 @@ static bool fits_registers(const Search *q, const Machine *m, int i, int64_t ti,
     return ti * tj + i64_min(la, lb) + 1 <= m->registers;
 }
 
-static bool can_tile(const Nest *n, int i) { return !n->axis[i].reduce && n->axis[i].extent >= 0 && !schedule_bounds_others(n, n->axis[i].var); }
+static bool can_tile(const Nest *n, int i) {
+    const Axis *x = &n->axis[i];
+    return !x->reduce && x->extent >= 0 && !x->far && !schedule_bounds_others(n, x->var);
+}
 
 /* Points of an axis that a tile counts: vectors on the lane axis. */
 static int64_t axis_units(const Search *q, int i) {
@@ -213,6 +218,9 @@ Schedule schedule_choose(const Nest *n, const Machine *m, const Var *l, int lane
     Search q = {.n = n, .s = schedule_plain(n), .lanes = m->lanes};
     q.s.lane_axis = lane_axis;
     if (is_contraction(n, &q.a, &q.b)) {
+        const Var *lane = lane_axis >= 0 ? n->axis[lane_axis].var : l;
+        q.a_wide = lane && expr_uses(q.a, lane);
+        q.b_wide = lane && expr_uses(q.b, lane);
         choose_tile(&q, m);
         choose_order(&q, l, &q.s);
         if (parallel < 0) choose_block(&q, m, l, &q.s);

@@ -322,7 +322,10 @@ static void lower_product(Lower *lw, const Node *n) {
     Type u = n->arg[1]->type;
     Nest *nest = lower_nest(lw, n);
     const Var *p = nest_axis(a, nest, "p", n->type.dim[0], false), *i = nest_axis(a, nest, "ki", u.dim[3], false);
-    const Var *o = nest_axis(a, nest, "ko", u.dim[1], false), *t = nest_axis(a, nest, "t", n->type.dim[2], false), *c = nest_axis(a, nest, "c", u.dim[2], true);
+    const Var *o = nest_axis(a, nest, "ko", u.dim[1], false);
+    nest_keep_far(nest);
+    lower_block_axis(lw, nest);
+    const Var *t = nest_axis(a, nest, "t", n->type.dim[2], false), *c = nest_axis(a, nest, "c", u.dim[2], true);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
     Affine place = lower_affine(lw, p, 1, 0), inner = lower_affine(lw, i, 1, 0), outer = lower_affine(lw, o, 1, 0), channel = lower_affine(lw, c, 1, 0), tile = lower_affine(lw, t, 1, 0);
     const Expr *weight = lower_load(lw, n->arg[1], lower_at(lw, 4, place, outer, channel, inner));
@@ -414,7 +417,7 @@ static int64_t direct_macs(const Node *n) { return n->attr.i[0]; }
 
 const LowerRule winograd_data_lower = {.kind = LOWER_NEST, .nest = lower_data, .halo = data_halo};
 const LowerRule winograd_kernel_lower = {.kind = LOWER_NEST, .nest = lower_kernel};
-const LowerRule winograd_product_lower = {.kind = LOWER_NEST, .nest = lower_product, .macs = direct_macs};
+const LowerRule winograd_product_lower = {.kind = LOWER_NEST, .nest = lower_product, .across = true, .macs = direct_macs};
 const LowerRule winograd_image_lower = {.kind = LOWER_NEST, .nest = lower_image_tiles};
 const LowerRule winograd_gradient_lower = {.kind = LOWER_NEST, .nest = lower_gradient, .halo = gradient_halo};
 const LowerRule winograd_sum_lower = {.kind = LOWER_NEST, .nest = lower_sum, .sums_batch = true, .macs = direct_macs};
