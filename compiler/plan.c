@@ -152,8 +152,12 @@ static void fuse_into(Plan *p, const Node *n, Group *g, int stage) {
     set_group(p, n, g, stage);
 }
 
+/* Taken directly, a sum needs its arguments of all images at once, where partial sums would let go of them block by block. */
 static bool sums_partially(const Plan *p, const Node *n) {
-    return p->options.partial && !rule_of(n)->wants_rows && type_count(n->type) <= PARTIAL_BYTES / 4 / p->chunks;
+    int64_t arguments = 0, images = p->chunks * p->options.machine.lanes;
+    for (int k = 0; k < n->nargs; k++) arguments += n->arg[k]->type.batched ? type_count(n->arg[k]->type) * images : 0;
+    bool small = type_count(n->type) * p->chunks <= i64_max(PARTIAL_BYTES / 4, arguments / 4);
+    return p->options.partial && !rule_of(n)->wants_rows && small;
 }
 
 static void place_sum(Plan *p, const Node *n) {
@@ -305,6 +309,54 @@ static bool raise_writers(Plan *p, Readings *r) {
     return moved;
 }
 
+/* ---- ... but what takes more memory than it is made of is made late ---- */
+
+typedef struct Sinking { int *latest; const Readings *readings; } Sinking; /* by group: the latest level that its readers allow */
+
+/* The latest level at which a group of domain `dep` can run for a reader at this level. */
+static int level_before(const Plan *p, int level, Domain reader, Domain dep) {
+    if (reader == PER_BLOCK && dep == PER_BLOCK && p->options.depth_first) return level;
+    level--;
+    return level - ((level & 1) != (dep != PER_BLOCK));
+}
+
+static void note_latest(const Plan *p, void *ctx, Group *g, const Node *arg) {
+    Sinking *s = ctx;
+    const Group *dep = plan_value(p, arg)->group;
+    if (!dep || dep == g) return;
+    int level = level_before(p, g->level, g->domain, dep->domain);
+    if (level < s->latest[dep->index]) s->latest[dep->index] = level;
+}
+
+/* A parameter has to be read before it is overwritten. */
+static void note_overwriting(const Plan *p, void *ctx, Group *g, const Node *arg) {
+    Sinking *s = ctx;
+    (void)p;
+    const Group *writer = arg->op == OP_param ? s->readings->writer[arg->id] : NULL;
+    if (!writer || writer == g) return;
+    int level = writer->level - 1;
+    level -= (level & 1) != (g->domain != PER_BLOCK);
+    if (level < s->latest[g->index]) s->latest[g->index] = level;
+}
+
+static bool grows(const Node *root) {
+    int64_t from = 0;
+    for (int k = 0; k < root->nargs; k++) from += root->arg[k]->op == OP_param ? 0 : type_count(root->arg[k]->type);
+    return type_count(root->type) > from;
+}
+
+/* Moves such groups to the latest levels. Readers come after what they read in the list of groups. */
+static void sink_groups(Plan *p, const Readings *r) {
+    Sinking s = {ARENA_ARRAY(p->arena, int, p->groups.n + 1), r};
+    for (int i = 0; i < p->groups.n; i++) s.latest[i] = INT32_MAX;
+    for (int i = p->groups.n - 1; i >= 0; i--) {
+        Group *g = p->groups.at[i];
+        group_reads(p, g, note_overwriting, &s);
+        if (g->sum == SUM_NONE && grows(g->stage[0].root) && s.latest[i] != INT32_MAX && s.latest[i] > g->level) g->level = s.latest[i];
+        group_reads(p, g, note_latest, &s);
+    }
+}
+
 /* The lowest levels that keep all in order. A raised writer raises those that read what it computes; update_waits sees to it that
  * none of them reads what it overwrites, so this ends. */
 static void level_groups(Plan *p) {
@@ -320,6 +372,7 @@ static void level_groups(Plan *p) {
         ENSURE(rounds++ <= p->groups.n);
         for (int i = 0; i < p->groups.n; i++) level_group(p, p->groups.at[i]);
     } while (raise_writers(p, &r));
+    if (p->options.depth_first) sink_groups(p, &r);
     p->levels = 0;
     for (int i = 0; i < p->groups.n; i++)
         if (p->groups.at[i]->level >= p->levels) p->levels = p->groups.at[i]->level + 1;
