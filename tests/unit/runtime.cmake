@@ -9,6 +9,7 @@ target_compile_options(fake_model PRIVATE -O3) # its loop for the machine's peak
 foreach(name dataset idx npy safetensors loader init resize plot pool options synthetic rng json)
     add_executable(test_runtime_${name} ${runtime_dir}/test_runtime_${name}.c)
     target_link_libraries(test_runtime_${name} PRIVATE fake_model nrt PkgConfig::CHECK netc_warnings)
+    target_compile_definitions(test_runtime_${name} PRIVATE TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
     add_test(NAME runtime_${name} COMMAND test_runtime_${name})
     set_tests_properties(runtime_${name} PROPERTIES LABELS unit TIMEOUT 60)
 endforeach()
