@@ -9,13 +9,20 @@
 extern const PictureReader nrt_picture_reader;
 const PictureReader nrt_picture_reader = {picture_decode};
 
-bool raw_picture_new(RawPicture *p, const PictureBytes *in, int64_t width, int64_t height, int64_t channels, int place, Fault *f)
+bool raw_picture_check(const PictureBytes *in, int64_t width, int64_t height, int64_t most, size_t place, Fault *f)
 {
     if (width < 1 || height < 1 || width > PICTURE_SIDE_MAX || height > PICTURE_SIDE_MAX || width * height > PICTURE_PIXELS_MAX)
-        return fault_set(f, EXIT_DATA, "%s: byte %d: a picture of %lldx%lld pixels; sides of 1 to %d and at most %d pixels are allowed", in->path, place,
+        return fault_set(f, EXIT_DATA, "%s: byte %zu: a picture of %lldx%lld pixels; sides of 1 to %d and at most %d pixels are allowed", in->path, place,
                          (long long)width, (long long)height, PICTURE_SIDE_MAX, PICTURE_PIXELS_MAX);
-    *p = (RawPicture){channels, height, width, mem_get((size_t)(width * height * channels), 1)};
+    if (width * height > most)
+        return fault_set(f, EXIT_DATA, "%s: byte %zu: a picture of %lldx%lld pixels, which a file of %zu bytes cannot hold", in->path, place,
+                         (long long)width, (long long)height, in->n);
     return true;
+}
+
+void raw_picture_new(RawPicture *p, int64_t width, int64_t height, int64_t channels)
+{
+    *p = (RawPicture){channels, height, width, mem_get((size_t)(width * height * channels), 1)};
 }
 
 /* Pillow's conversion to grey. */

@@ -11,9 +11,11 @@ typedef struct RawPicture {
     uint8_t *pixels; /* [height][width][channels] */
 } RawPicture;
 
-/* Sets size and channels (1 or 3), after checking the size against the limits, and allocates zeros; the caller frees them. `place` is the
- * byte of the header that the message names. */
-bool raw_picture_new(RawPicture *p, const PictureBytes *in, int64_t width, int64_t height, int64_t channels, int place, Fault *f);
+/* Is the size that a header gives within the limits, and at most `most` pixels, which is what a file of this length can hold? To be asked
+ * before a library makes anything of that size. `place` is the byte of the header that the message names. */
+bool raw_picture_check(const PictureBytes *in, int64_t width, int64_t height, int64_t most, size_t place, Fault *f);
+/* Sets size and channels (1 or 3) and allocates zeros; the caller frees them. */
+void raw_picture_new(RawPicture *p, int64_t width, int64_t height, int64_t channels);
 /* Decode a whole file as grey or as colours, whichever it is. False with EXIT_DATA; out->pixels is null or must be freed all the same. */
 bool picture_png(const PictureBytes *in, RawPicture *out, Fault *f);
 bool picture_jpeg(const PictureBytes *in, RawPicture *out, Fault *f);

@@ -61,18 +61,17 @@ static void on_progress(j_common_ptr c)
 static bool read_header(JpegReading *r)
 {
     struct jpeg_decompress_struct *c = &r->c;
-    int64_t pixels;
     jpeg_mem_src(c, r->in->bytes, (unsigned long)r->in->n);
     jpeg_read_header(c, TRUE);
-    pixels = (int64_t)c->image_width * (int64_t)c->image_height;
     if (c->num_components != 1 && c->num_components != 3 && c->num_components != 4)
         return fault_set(r->f, EXIT_DATA, "%s: byte %zu: a JPEG file of %d components; 1 (grey), 3 (colour) and 4 (CMYK) are supported", r->in->path,
                          jpeg_place(r), c->num_components);
-    if (!c->arith_code && pixels / PIXELS_PER_BYTE > (int64_t)r->in->n)
-        return fault_set(r->f, EXIT_DATA, "%s: byte %zu: a picture of %ux%u pixels, which a JPEG file of %zu bytes cannot hold", r->in->path,
-                         jpeg_place(r), c->image_width, c->image_height, r->in->n);
+    if (!raw_picture_check(r->in, c->image_width, c->image_height, c->arith_code ? PICTURE_PIXELS_MAX : (int64_t)r->in->n * PIXELS_PER_BYTE,
+                           jpeg_place(r), r->f))
+        return false;
     c->out_color_space = c->num_components == 1 ? JCS_GRAYSCALE : c->num_components == 3 ? JCS_RGB : JCS_CMYK;
-    return raw_picture_new(r->out, r->in, c->image_width, c->image_height, c->num_components == 1 ? 1 : 3, (int)jpeg_place(r), r->f);
+    raw_picture_new(r->out, c->image_width, c->image_height, c->num_components == 1 ? 1 : 3);
+    return true;
 }
 
 /* a * b / 255, rounded. */

@@ -62,19 +62,19 @@ static void set_transformations(const PngReading *r)
 
 static bool read_header(PngReading *r)
 {
-    int64_t width, height, bytes;
-    png_set_user_limits(r->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* raw_picture_new has the limits and the better message */
+    int64_t width, height, bits;
+    png_set_user_limits(r->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* raw_picture_check has the limits and the better message */
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_set_read_fn(r->png, r, on_read);
     png_read_info(r->png, r->info);
     width = png_get_image_width(r->png, r->info);
     height = png_get_image_height(r->png, r->info);
-    bytes = (int64_t)png_get_rowbytes(r->png, r->info);
-    if (width <= PICTURE_SIDE_MAX && height <= PICTURE_SIDE_MAX && bytes * height > (int64_t)r->in->n * DEFLATE_RATIO)
-        return fault_set(r->f, EXIT_DATA, "%s: byte %d: a picture of %lldx%lld pixels, which a PNG file of %zu bytes cannot hold", r->in->path, IHDR_SIZE,
-                         (long long)width, (long long)height, r->in->n);
+    bits = png_get_channels(r->png, r->info) * png_get_bit_depth(r->png, r->info);
+    if (!raw_picture_check(r->in, width, height, (int64_t)r->in->n * DEFLATE_RATIO * 8 / bits, IHDR_SIZE, r->f))
+        return false;
     set_transformations(r);
-    return raw_picture_new(r->out, r->in, width, height, png_get_channels(r->png, r->info), IHDR_SIZE, r->f);
+    raw_picture_new(r->out, width, height, png_get_channels(r->png, r->info));
+    return true;
 }
 
 static bool read_rows(PngReading *r)
