@@ -25,7 +25,7 @@ typedef struct Option {
 
 #define AT(field) offsetof(Options, field)
 static const Option options[] = {
-    {"--data", "DIR", OPT_TEXT, AT(data), T | E | P, 0, 0, "folder of the data (else $NETC_DATA, $XDG_CACHE_HOME/netc, ~/.cache/netc)"},
+    {"--data", "DIR", OPT_TEXT, AT(data), T | E | P | M, 0, 0, "folder of the data (else $NETC_DATA, $XDG_CACHE_HOME/netc, ~/.cache/netc)"},
     {"--epochs", "N", OPT_COUNT, AT(epochs), T, 1, 1000000, "epochs in all"},
     {"--lr", "X", OPT_NUMBER, AT(lr), T | M, 0, 0, "learning rate that the schedule starts from"},
     {"--batch", "N", OPT_COUNT, AT(batch), T | E | R | M, 1, INT32_MAX, "images in a batch, at most what was compiled"},
