@@ -90,7 +90,8 @@ static void test_part(const nrt_model *m, const Options *o, Dataset *test)
     if (!dataset_read(&want, &none, test, &f))
         fault_die(&f);
     if (test->count == 0)
-        die(EXIT_USAGE, "the data of %s has no test part", m->source);
+        die(EXIT_USAGE, "the data of %s has no test part%s", m->source,
+            test->images ? ": no class has files enough for its share; images(..., test=0.5) keeps one of two" : "");
 }
 
 static void confusion_print(const nrt_model *m, const char *folders, const int64_t *confusion, int64_t classes)

@@ -11,6 +11,7 @@
 #include "rng.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ struct Loader {
     int64_t place;            /* in the order: the next image to be looked at */
     int64_t made, used;
     bool holding, filling, done, stop;
+    atomic_bool abandoned;    /* nobody wants the batch that is being filled */
     double waited;            /* seconds in loader_next */
     int64_t bad;              /* files that cannot be read */
     char *bad_text[BAD_SHOWN];
@@ -120,7 +122,7 @@ static void batch_pad(const Loader *l, Batch *b)
 static void batch_fill(Loader *l, Batch *b)
 {
     b->n = 0;
-    while (b->n < l->batch && l->place < l->data->count && !l->fault.code) {
+    while (b->n < l->batch && l->place < l->data->count && !l->fault.code && !atomic_load(&l->abandoned)) {
         int64_t i = l->order[l->place++];
         if (!row_input(l, i, b->x + b->n * l->data->elements))
             continue;
@@ -206,6 +208,7 @@ void loader_free(Loader *l)
         return;
     pthread_mutex_lock(&l->lock);
     l->stop = true;
+    atomic_store(&l->abandoned, true);
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
     pthread_join(l->filler, NULL);
@@ -241,9 +244,11 @@ static void order_make(Loader *l, bool shuffle, uint64_t seed, uint64_t epoch)
 void loader_begin(Loader *l, bool shuffle, uint64_t seed, uint64_t epoch, int64_t first)
 {
     pthread_mutex_lock(&l->lock);
-    l->done = true; /* the filler stops after the batch it is at */
+    l->done = true; /* the filler stops after the batch it is at, and that is cut short */
+    atomic_store(&l->abandoned, true);
     while (l->filling)
         pthread_cond_wait(&l->changed, &l->lock);
+    atomic_store(&l->abandoned, false);
     order_make(l, shuffle, seed, epoch);
     l->place = first;
     l->made = l->used = 0;
