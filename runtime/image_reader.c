@@ -87,22 +87,21 @@ const uint8_t *image_reader_file(ImageReader *r, const char *path, Fault *f)
 
 const uint8_t *image_reader_get(ImageReader *r, int64_t i, Fault *f)
 {
-    uint8_t *kept = r->kept + i * r->bytes;
     const uint8_t *out;
     char *path;
     f->code = 0;
     if (r->state[i] == IMAGE_BAD)
         return NULL;
     if (r->state[i] == IMAGE_KEPT)
-        return kept;
+        return r->kept + i * r->bytes;
     path = mem_printf("%s/%s", r->list->folder, r->list->path[i]);
     out = image_reader_file(r, path, f);
     free(path);
     if (!out)
         r->state[i] = IMAGE_BAD;
-    if (!out || i >= r->places)
-        return out;
-    memcpy(kept, out, (size_t)r->bytes);
-    r->state[i] = IMAGE_KEPT;
-    return kept;
+    if (out && i < r->places) {
+        memcpy(r->kept + i * r->bytes, out, (size_t)r->bytes);
+        r->state[i] = IMAGE_KEPT;
+    }
+    return out;
 }

@@ -125,7 +125,7 @@ def make_jpeg(sizes):
     kinds = {
         "rgb444.jpg": (colour, {"subsampling": 0}), "rgb420.jpg": (colour, {"subsampling": 2}),
         "progressive.jpg": (colour, {"progressive": True}), "restarts.jpg": (colour, {"restart_marker_blocks": 1}),
-        "grey.jpg": (colour.convert("L"), {}), "cmyk.jpg": (colour.convert("CMYK"), {}), "rgb.jpeg": (colour, {"keep_rgb": True}),
+        "grey.jpg": (colour.convert("L"), {}), "cmyk.jpg": (Image.fromarray(samples(4, 8, 81).astype(np.uint8), "CMYK"), {}), "rgb.jpeg": (colour, {"keep_rgb": True}),
     }
     for name, (image, options) in kinds.items():
         image.save(os.path.join(HERE, name), "JPEG", quality=90, **options)

@@ -89,6 +89,8 @@ grep -q '2 of 26 pictures cannot be read and are left out: .*photos/leaf/text.pn
 grep -q 'photos/sky/cut.jpg: byte 200: damaged JPEG' err.txt || fail "the warning does not say where"
 grep -q '"unreadable":2' bad.jsonl || fail "the log does not count them"
 [[ $(grep -c '"event":"step"' bad.jsonl) == 36 ]] || fail "not the same steps"
+expect 0 ./colours train --quiet --no-shuffle --log bad.jsonl --out order # now they are the last ones of every epoch
+[[ $(grep -c '"event":"step"' bad.jsonl) == 36 ]] || fail "not the same steps where the faulty files come last"
 expect 0 ./colours train --quiet --max-steps 5 --out parts
 expect 0 ./colours train --quiet --resume --out parts
 same_state parts/last.safetensors bad/last.safetensors
