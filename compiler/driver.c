@@ -268,7 +268,6 @@ static bool elaborate_source(Driver *d) {
     if (!e) return stop(d, EXIT_SOURCE);
     if (only_shapes(d)) end_pass(d, PASS_ELABORATE, NULL, NULL); /* layers without operators leave no graph to show */
     if (!want_graph(d, e->model)) return false;
-    if (!elaborate_complete(e, d->diag)) return stop(d, EXIT_SOURCE);
     d->graph = e->graph;
     graph_sweep(d->graph);
     verify_graph(d->graph);
@@ -362,7 +361,9 @@ static bool generate(Driver *d) {
 }
 
 static bool link_to(Driver *d, const Text *object, const char *path) {
-    LinkOptions options = {.strip = !d->options.lines, .verbose = d->options.verbose, .dry_run = d->options.dry_run};
+    Type in = d->program->model->input;
+    bool pictures = in.rank == 3 && (in.dim[0] == 1 || in.dim[0] == 3); /* what `predict FILE` and images() can feed */
+    LinkOptions options = {.pictures = pictures, .strip = !d->options.lines, .verbose = d->options.verbose, .dry_run = d->options.dry_run};
     pass_begin(&d->passes, PASS_LINK);
     int code = link_executable(d->arena, object->at, object->n, path, &options);
     return code ? stop(d, code) : end_pass(d, PASS_LINK, NULL, NULL);

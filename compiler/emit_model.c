@@ -46,6 +46,12 @@ static LLVMValueRef numbers(Emit *e, const int64_t *x, unsigned n) {
     return LLVMConstArray2(e->i64, all, n);
 }
 
+static LLVMValueRef reals(Emit *e, const double *x, unsigned n) {
+    LLVMValueRef all[4];
+    for (unsigned i = 0; i < n; i++) all[i] = LLVMConstReal(e->f64, x[i]);
+    return LLVMConstArray2(e->f64, all, n);
+}
+
 static LLVMValueRef table(Emit *e, const char *name, LLVMValueRef *rows, int n) {
     if (n == 0) return LLVMConstNull(e->ptr);
     LLVMValueRef all = LLVMConstArray2(LLVMTypeOf(rows[0]), rows, (uint64_t)n);
@@ -130,6 +136,9 @@ static LLVMValueRef train(Emit *e) {
     PUT_I64(&r, nrt_train, seed, t->seed);
     PUT_I64(&r, nrt_train, resize_h, t->resize_h);
     PUT_I64(&r, nrt_train, resize_w, t->resize_w);
+    put(&r, offsetof(nrt_train, mean), reals(e, t->mean, 3));
+    put(&r, offsetof(nrt_train, std), reals(e, t->std, 3));
+    PUT_F64(&r, nrt_train, test_share, t->test_share);
     PUT_TEXT(&r, nrt_train, path_a, t->path_a);
     PUT_TEXT(&r, nrt_train, path_b, t->path_b);
     PUT_F64(&r, nrt_train, lr, t->lr);

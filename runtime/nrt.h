@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-enum { NRT_ABI = 1 };
+enum { NRT_ABI = 2 };
 
 typedef struct nrt_ctx nrt_ctx;
 
@@ -92,7 +92,9 @@ typedef struct nrt_train { /* the `train { }` of the source, defaults filled in 
     int32_t shuffle, nesterov;
     int32_t reserved;
     int64_t batch, epochs, seed;
-    int64_t resize_h, resize_w;         /* 0: pictures keep their size */
+    int64_t resize_h, resize_w;         /* 0: pictures keep their size (images: they get the network's) */
+    double mean[3], std[3];             /* of pictures, by channel: the network gets (byte / 255 - mean) / std */
+    double test_share;                  /* images: the part of each class that is for testing, where there is no folder of test pictures */
     const char *path_a, *path_b;        /* images: folder, ""; arrays: inputs, targets; else "" */
     double lr, momentum, weight_decay;
     int64_t schedule_every, schedule_warmup; /* in epochs */

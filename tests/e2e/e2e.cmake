@@ -6,7 +6,11 @@ foreach(tool weights losses arrays)
     target_link_libraries(compare_${tool} PRIVATE netc_warnings m)
 endforeach()
 
-foreach(name layers book nets lenet_steps edge texts trainer threads resume signals bad_data bad_output environment install
+add_executable(make_picture ${CMAKE_CURRENT_LIST_DIR}/make_picture.c)
+set_target_properties(make_picture PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tools)
+target_link_libraries(make_picture PRIVATE PNG::PNG JPEG::JPEG netc_warnings)
+
+foreach(name layers book nets lenet_steps edge texts trainer threads resume signals bad_data bad_output environment install images cifar10
         synthetic learning figures)
     add_test(NAME e2e_${name} COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/${name}.sh)
     set_tests_properties(e2e_${name} PROPERTIES
