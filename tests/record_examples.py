@@ -29,7 +29,7 @@ from record_files import write_losses, write_npy
 IMAGES, BATCH, STEPS = 33, 13, 8
 LOSS_BOUND, UPDATE_BOUND, OUTPUT_BOUND = 2e-5, 1e-3, 1e-4  # of tests/e2e/examples.sh
 NOTHING = 1e-12  # an update below this is zero but for rounding: biases ahead of a batch norm
-NOISE, NOISES = 3e-7, 4  # relative: some last bits of a float32; how often
+NOISE, NOISES = 3e-7, 12  # relative: some last bits of a float32; how often
 DRAWS = 60
 FOLDER = pathlib.Path(__file__).parent / "data" / "examples"
 
