@@ -67,8 +67,10 @@ void emit_kernels(Emit *e);
 
 /* ---- emit_segment.c ---- */
 
+/* Where a forward kernel leaves its result of a lane block; null where it leaves none. */
+const Buffer *emit_result(const Program *p, const Kernel *k);
 /* The function of an entry, NETWORK.step or NETWORK.infer, and the task functions of its segments. */
-LLVMValueRef emit_entry(Emit *e, const Entry *entry, bool guard_loss);
+LLVMValueRef emit_entry(Emit *e, const Entry *entry, bool step);
 
 /* ---- emit_model.c ---- */
 

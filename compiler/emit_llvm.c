@@ -193,8 +193,8 @@ Emitted *emit_program(Arena *a, const Program *p, const Diag *d, const Target *t
     ENSURE(options->opt_level >= 0 && options->opt_level <= 3);
     open_module(&e);
     emit_kernels(&e);
-    LLVMValueRef step = emit_entry(&e, &p->step, false);
-    LLVMValueRef infer = emit_entry(&e, &p->infer, true);
+    LLVMValueRef step = emit_entry(&e, &p->step, true);
+    LLVMValueRef infer = emit_entry(&e, &p->infer, false);
     emit_model(&e, step, infer);
     if (e.di) {
         LLVMDIBuilderFinalize(e.di);

@@ -154,6 +154,15 @@ static void flush_lines(const Trainer *t, FILE *f, const char *name)
     die(EXIT_IO, "%s: cannot be written: %s", name, strerror(errno));
 }
 
+/* What there is of this training on disk. */
+static const char *what_is_kept(const Trainer *t)
+{
+    char *path = in_folder(t, "last.safetensors");
+    const char *what = file_exists(path) ? "the last checkpoint is kept" : "there is no checkpoint yet";
+    free(path);
+    return what;
+}
+
 /* Weights that the last step blew up, before any loss could tell, never replace good ones. */
 static void check_weights(const Trainer *t)
 {
@@ -161,8 +170,8 @@ static void check_weights(const Trainer *t)
     if (!bad)
         return;
     progress_clear(t->progress);
-    die(EXIT_NONFINITE, "step %lld (epoch %lld): %s is not finite any more; the last checkpoint is kept; a smaller --lr (it was %g) may help",
-        (long long)t->at.step, (long long)(t->at.epoch + 1), bad->name, t->lr);
+    die(EXIT_NONFINITE, "step %lld (epoch %lld): %s is not finite any more; %s; a smaller --lr (it was %g) may help",
+        (long long)t->at.step, (long long)(t->at.epoch + 1), bad->name, what_is_kept(t), t->lr);
 }
 
 static void save(Trainer *t, const char *name)
@@ -188,14 +197,23 @@ static void save_curve(Trainer *t)
     free(path);
 }
 
-/* Ends the process where a loss is not a finite number. */
-static void check_loss(const Trainer *t, double loss, const char *what)
+/* Ends the process at a step whose loss is not a finite number; the step has changed no weight. */
+static _Noreturn void stop_at_loss(const Trainer *t, const Batch *b, double loss)
+{
+    const char *layer = machine_first_nonfinite(t->k, b);
+    progress_clear(t->progress);
+    die(EXIT_NONFINITE, "step %lld (epoch %lld): the loss is %g, not a finite number; %s%s%s%s; a smaller --lr (it was %g) may help",
+        (long long)t->at.step, (long long)(t->at.epoch + 1), fabs(loss) /* no -nan */, layer ? "the first layer whose output is not finite is " : "",
+        layer ? layer : "", layer ? "; " : "", what_is_kept(t), t->lr);
+}
+
+static void check_test_loss(const Trainer *t, double loss)
 {
     if (isfinite(loss))
         return;
     progress_clear(t->progress);
-    die(EXIT_NONFINITE, "step %lld (epoch %lld): the %s is %g, not a finite number; the last checkpoint is kept; a smaller --lr (it was %g) may help",
-        (long long)t->at.step, (long long)(t->at.epoch + 1), what, fabs(loss) /* no -nan */, t->lr);
+    die(EXIT_NONFINITE, "step %lld (epoch %lld): the test loss is %g, not a finite number; %s; a smaller --lr (it was %g) may help",
+        (long long)t->at.step, (long long)(t->at.epoch + 1), fabs(loss), what_is_kept(t), t->lr);
 }
 
 /* Ends the process where a loader could not go on. */
@@ -225,7 +243,8 @@ static void train_step(Trainer *t, const Batch *b, double lr, Score *epoch)
     machine_step(t->k, b, lr, &own);
     t->at.step++;
     loss = machine_batch_loss(t->m, own.loss, own.images);
-    check_loss(t, loss, "loss");
+    if (!isfinite(loss))
+        stop_at_loss(t, b, loss);
     step_log(t, loss, own.images);
     epoch->loss = t->at.loss_sum += own.loss;
     epoch->correct = t->at.correct += own.correct;
@@ -293,7 +312,7 @@ static void finish_epoch(Trainer *t, const Score *s, EpochEnd end, EpochResult r
         check_loader(t, t->test_loader);
         r.val_loss = machine_loss(t->m, v.loss, v.images);
         r.val_acc = score_accuracy(&v);
-        check_loss(t, r.val_loss, "test loss");
+        check_test_loss(t, r.val_loss);
     }
     r.seconds = cpu_seconds() - start;
     r.unreadable = report_unreadable(t);
