@@ -14,7 +14,7 @@ add_test(NAME book COMMAND test_book)
 
 # Generated code against the evaluator. The loaded code calls back into the test: nrt_parallel_for.
 add_executable(test_kernels ${CMAKE_SOURCE_DIR}/tests/ops/test_kernels.c ${CMAKE_SOURCE_DIR}/tests/ops/kernel_run.c)
-target_link_libraries(test_kernels PRIVATE netc_core PkgConfig::CHECK m ${CMAKE_DL_LIBS})
+target_link_libraries(test_kernels PRIVATE netc_core netc_warnings PkgConfig::CHECK Threads::Threads m ${CMAKE_DL_LIBS})
 set_target_properties(test_kernels PROPERTIES ENABLE_EXPORTS ON)
 add_test(NAME kernels COMMAND test_kernels)
 set_tests_properties(kernels PROPERTIES TIMEOUT 600)
