@@ -2,7 +2,8 @@
  *
  * Sums of products: the operator itself, run on the magnitudes of its arguments, gives sum|terms|. Added one by one, N terms of one sign
  * make an error that grows as sqrt(N): with partial sums k/N of the whole, each rounded to within u/2 or so, 0.25 sqrt(N) u |result|
- * remains, which for many terms is more than u sum|terms|. Of terms of mixed signs it is less.
+ * remains, which for many terms is more than u sum|terms|. Of terms of mixed signs it is less. Equal terms, such as the gradient behind a
+ * global_avg_pool, are rounded alike, one after the other: there it grows as N.
  * Functions: the few ulps of the polynomials, and the roundings of the formula where one of them is larger than the result.
  */
 #include <math.h>
@@ -51,13 +52,22 @@ static double summands(const Node *n, int64_t batch) {
     case OP_linear_dw: return (double)batch;
     case OP_avg_pool: return (double)(n->attr.i[POOL_WINDOW] * n->attr.i[POOL_WINDOW + 1]);
     case OP_softmax_dot: return (double)x.dim[0];
+    case OP_sq_err: return (double)type_count(x);
     case OP_channel_sum: case OP_batch_mean: case OP_batch_var: case OP_batch_norm_dgamma: return (double)(batch * type_count(x) / x.dim[0]);
     default: return 1;
     }
 }
 
+/* The share of numbers that are their neighbour's equal. */
+static double repeated(const Rounding *r, int k) {
+    int64_t count = op_count(r->n->arg[k], r->batch), equal = 0;
+    for (int64_t i = 1; i < count; i++) equal += r->args[k][i] != 0 && r->args[k][i] == r->args[k][i - 1];
+    return (double)equal / (double)count;
+}
+
 static void add_growth(Rounding *r) {
-    double growth = 0.25 * sqrt(summands(r->n, r->batch));
+    double n = summands(r->n, r->batch), growth = 0.25 * sqrt(n);
+    if (r->n->op == OP_channel_sum || r->n->op == OP_batch_mean || r->n->op == OP_avg_pool) growth = fmax(growth, 0.25 * n * repeated(r, 0));
     for (int64_t i = 0; i < r->count; i++) r->terms[i] = fmax(r->terms[i], growth * fabs(r->out[i]));
 }
 
@@ -122,7 +132,7 @@ static void of_logsumexp(Rounding *r) {
         double most = z[0], apart = 0;
         for (int64_t c = 1; c < classes; c++) most = fmax(most, z[c * points]);
         for (int64_t c = 0; c < classes; c++) apart += exp(z[c * points] - r->out[i]) * (most - z[c * points]);
-        r->terms[i] = fabs(r->out[i]) + fabs(most) + 2 * apart + (classes > 1 ? 3 : 0);
+        r->terms[i] = fabs(r->out[i]) + fabs(most) + 2 * apart + (classes > 1 ? 3 + 0.25 * sqrt((double)classes) : 0);
     }
 }
 

@@ -64,7 +64,8 @@ static bool compare(Check *c, const char *what, const float *got, const Node *no
     for (int64_t i = 0; i < n; i++) {
         note_error(c, what, fabs((double)got[i] - want[i]), allowed[i]);
         if (c->noise) allowed[i] = NOISE_LIMIT * allowed[i] + underflow;
-        if (differs(c, what, i, (double)got[i], want[i], allowed[i])) return false;
+        double wrong = c->fault == FAULT_REFERENCE ? 1.0001 : 1;
+        if (differs(c, what, i, (double)got[i], want[i] * wrong, allowed[i])) return false;
     }
     c->result->compared++;
     if (c->noise && !is_clear(want, base, allowed, n)) c->result->vague++;
@@ -132,11 +133,9 @@ static void plant_before(Check *c, KernelRun *r) {
 }
 
 static void plant_after(Check *c, KernelRun *r) {
-    const Node *out = graph_find_root(c->graph, ROOT_OUTPUT);
-    int64_t n = eval_count(c->eval, out);
+    int64_t n = eval_count(c->eval, graph_find_root(c->graph, ROOT_OUTPUT));
     if (c->fault == FAULT_NAN) r->ctx.out[n - 1] = NAN;
     if (c->fault == FAULT_ZEROS) memset(r->ctx.out, 0, (size_t)n * sizeof(float));
-    if (c->fault == FAULT_REFERENCE) eval_fill(c->eval, out, eval_value(c->eval, out)[0]);
 }
 
 /* ---- one set of numbers ---- */

@@ -27,7 +27,7 @@ typedef struct NetResult {
     int vague;        /* of them: those that are not far from their noise, such as a gradient that cancels to zero */
     bool whole;       /* compared on whole numbers too */
     double worst;     /* largest |error| / noise: allowed is NOISE_LIMIT */
-    char where[100];  /* it was met */
+    char where[200];  /* it was met */
     char why[400];
 } NetResult;
 

@@ -53,7 +53,7 @@ static bool add_plain(Maker *m, NetOp op, int choice, int flag) { return add(m, 
 
 static void add_act(Maker *m) {
     int act = m->whole ? ACT_RELU : chance(m, 30) ? ACT_RELU : pick(m, 0, ACTS - 1);
-    add_plain(m, NET_ACT, act == ACT_SOFTMAX && current(&m->net).c < 2 ? ACT_TANH : act, 0);
+    add_plain(m, NET_ACT, act == ACT_SOFTMAX && (current(&m->net).c < 2 || current(&m->net).c > 40) ? ACT_TANH : act, 0);
 }
 
 /* ---- convolutions and pools ---- */

@@ -95,9 +95,26 @@ bool net_shapes(const RandomNet *net, NetShape shape[NET_RECORDS + 1], int *open
 
 static bool has_weights(const NetRecord *r) { return r->op == NET_CONV || r->op == NET_LINEAR || (r->op == NET_NORM && r->flag); }
 
-/* A softmax of one number is 1 whatever it is of, and a statistic of three numbers tells little but rounding. */
-static bool says_something(const RandomNet *net, const NetRecord *r, NetShape in) {
-    if (r->op == NET_ACT && r->choice == ACT_SOFTMAX) return in.c > 1;
+/* Is there a layer with weights in the brackets that record i closes? */
+static bool has_weights_within(const RandomNet *net, int i) {
+    int depth = 1;
+    while (depth > 0) {
+        const NetRecord *r = &net->at[--i];
+        if (has_weights(r)) return true;
+        depth += (r->op == NET_JOIN) - (r->op == NET_SAVE);
+    }
+    return false;
+}
+
+/* Of a sum over very many exp(x), half of them alike because x was dropped, the rounding is a matter of luck. */
+enum { MOST_CLASSES = 100 };
+
+/* A softmax of one number is 1 whatever it is of, a statistic of three numbers tells little but rounding, and what is subtracted
+ * should not be the same. */
+static bool says_something(const RandomNet *net, int i, NetShape in) {
+    const NetRecord *r = &net->at[i];
+    if (r->op == NET_ACT && r->choice == ACT_SOFTMAX) return in.c > 1 && in.c <= MOST_CLASSES;
+    if (r->op == NET_JOIN && r->choice == JOIN_SUB) return has_weights_within(net, i);
     return r->op != NET_NORM || net->images * in.h * in.w > 3;
 }
 
@@ -106,9 +123,9 @@ bool net_valid(const RandomNet *net, NetShape shape[NET_RECORDS + 1]) {
     if (!net_shapes(net, shape, &open) || open || net->images > net->batch) return false;
     for (int i = 0; i < net->n; i++) {
         trained += has_weights(&net->at[i]);
-        if (!says_something(net, &net->at[i], shape[i])) return false;
+        if (!says_something(net, i, shape[i])) return false;
     }
-    return trained && (net->loss != LOSS_ENTROPY || (shape[net->n].flat && shape[net->n].c > 1));
+    return trained && (net->loss != LOSS_ENTROPY || (shape[net->n].flat && shape[net->n].c > 1 && shape[net->n].c <= MOST_CLASSES));
 }
 
 /* dropout's first choice of p is 1/2, which scales by 2. */

@@ -1,8 +1,8 @@
 /* random_shrink.c: a failing network is made smaller, greedily: a change that keeps it failing is kept.
  *
- * Changes, the large ones first: runs of records are dropped, then brackets around what stays, then numbers are lowered, several
- * together where they hang together (a kernel and its padding; all channels). Every change that is accepted makes the sum of
- * all numbers and records smaller, so it ends.
+ * Changes, the large ones first: the head is cut off, runs of records are dropped, then brackets around what stays, then numbers are
+ * lowered, several together where they hang together (a kernel and its padding; all channels). Every change that is accepted
+ * leaves fewer records or as many of smaller numbers, so it ends.
  */
 #include "random_shrink.h"
 
@@ -14,6 +14,8 @@ typedef struct Shrink {
     void *ctx;
     int questions;
 } Shrink;
+
+static int smaller_of(int a, int b) { return a < b ? a : b; }
 
 /* Takes a candidate over if it is a network and fails. */
 static bool accept(Shrink *s, const RandomNet *net) {
@@ -44,6 +46,19 @@ static bool drop_runs(Shrink *s) {
     return smaller;
 }
 
+/* Begins with what comes into a later record: fewer records, though of a larger input perhaps. */
+static bool cut_head(Shrink *s) {
+    NetShape shape[NET_RECORDS + 1];
+    for (int i = s->best.n - 1; i > 0; i--) {
+        RandomNet net = s->best;
+        if (!net_valid(&net, shape)) return false;
+        net.in = shape[i];
+        drop(&net, 0, i);
+        if (accept(s, &net)) return true;
+    }
+    return false;
+}
+
 /* Two records of which the first opens what the second closes, or which otherwise only go together. */
 static bool drop_pairs(Shrink *s) {
     bool smaller = false;
@@ -63,7 +78,7 @@ static bool drop_pairs(Shrink *s) {
 static bool lower(Shrink *s, RandomNet *net, int *number, int least) {
     int old = *number, tried[3] = {least, least + (old - least) / 2, old - 1};
     for (int i = 0; i < 3; i++) {
-        if (tried[i] >= old || (i && tried[i] == tried[i - 1])) continue;
+        if (tried[i] < least || tried[i] >= old || (i && tried[i] == tried[i - 1])) continue;
         *number = tried[i];
         if (accept(s, net)) return true;
     }
@@ -117,9 +132,14 @@ static bool lower_kernel(Shrink *s, int i, int sides) {
     return accept(s, &net);
 }
 
-/* The plainest convolution or window in its place. */
+/* The plainest convolution or window in its place; the first one of a network is given its result's size. */
 static bool plain_window(Shrink *s, int i) {
+    NetShape shape[NET_RECORDS + 1];
     RandomNet net = s->best;
+    if (i == 0 && net_valid(&net, shape)) {
+        net.in.h = shape[1].h;
+        net.in.w = shape[1].w;
+    }
     for (int k = 0; k < 2; k++) net.at[i].side[k] = (NetSide){1, 1, 0, 1};
     return memcmp(net.at[i].side, s->best.at[i].side, sizeof net.at[i].side) && accept(s, &net);
 }
@@ -138,11 +158,25 @@ static bool lower_groups(Shrink *s, int i) {
     return false;
 }
 
+/* Two groups of one channel each, and two channels from where they come. */
+static bool plain_groups(Shrink *s, int i) {
+    RandomNet net = s->best;
+    NetRecord *r = &net.at[i];
+    if (r->op != NET_CONV || r->groups < 2) return false;
+    r->groups = 2;
+    r->out = 1;
+    int from = i - 1;
+    while (from >= 0 && net.at[from].op != NET_CONV) from--;
+    if (from < 0) net.in.c = smaller_of(net.in.c, 2);
+    else net.at[from].out = smaller_of(net.at[from].out, 2);
+    return memcmp(&net, &s->best, sizeof net) && accept(s, &net);
+}
+
 static bool lower_record(Shrink *s, int i) {
     RandomNet net = s->best;
     NetRecord *r = &net.at[i];
     bool smaller = lower_all(s, &net, &r->choice, 0) | lower_all(s, &net, &r->flag, 0) | (r->out > 1 && lower_all(s, &net, &r->out, 1));
-    smaller |= lower_groups(s, i);
+    smaller |= lower_groups(s, i) | plain_groups(s, i);
     if (has_window(&s->best.at[i])) smaller |= plain_window(s, i) | lower_kernel(s, i, 3) | lower_kernel(s, i, 1) | lower_kernel(s, i, 2);
     if (has_window(&s->best.at[i]) || s->best.at[i].op == NET_ADAPTIVE) smaller |= lower_side(s, i, 0) | lower_side(s, i, 1);
     return smaller;
@@ -167,7 +201,7 @@ RandomNet net_shrink(const RandomNet *net, NetPredicate *fails, void *ctx, int q
     Shrink s = {*net, fails, ctx, questions};
     bool smaller;
     do {
-        smaller = drop_runs(&s) | drop_pairs(&s);
+        smaller = cut_head(&s) | drop_runs(&s) | drop_pairs(&s);
         smaller |= lower_settings(&s) | fill_batch(&s) | lower_channels(&s, 0, 2) | lower_channels(&s, 1, 1);
         for (int i = 0; i < s.best.n; i++) smaller |= lower_record(&s, i);
     } while (smaller && s.questions);

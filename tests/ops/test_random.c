@@ -20,7 +20,7 @@ typedef struct Tally {
     int networks, failed, compared, vague, whole, redrawn, most_tries;
     double worst;
     uint64_t worst_seed;
-    char where[100];
+    char where[200];
 } Tally;
 
 static const char *const verdicts[] = {"fine", "differs", "crashes", "unclear"};
