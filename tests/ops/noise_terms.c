@@ -2,7 +2,7 @@
  *
  * Sums of products: the operator itself, run on the magnitudes of its arguments, gives sum|terms|. Added one by one, N terms of one sign
  * make an error that grows as sqrt(N): with partial sums k/N of the whole, each rounded to within u/2 or so, 0.25 sqrt(N) u |result|
- * remains, which for many terms is more than u sum|terms|. Of terms of mixed signs it is less. Equal terms, such as the gradient behind a
+ * remains, which for many terms is more than u sum|terms|. Of terms of mixed signs it is less. Equal terms, such as the gradient in front of a
  * global_avg_pool, are rounded alike, one after the other: there it grows as N.
  * Functions: the few ulps of the polynomials, and the roundings of the formula where one of them is larger than the result.
  */
@@ -65,9 +65,16 @@ static double repeated(const Rounding *r, int k) {
     return (double)equal / (double)count;
 }
 
+static double repeated_terms(const Rounding *r) {
+    switch (r->n->op) {
+    case OP_channel_sum: case OP_batch_mean: case OP_avg_pool: return repeated(r, 0);
+    case OP_conv_dw: case OP_batch_norm_dgamma: return fmin(repeated(r, 0), repeated(r, 1));
+    default: return 0;
+    }
+}
+
 static void add_growth(Rounding *r) {
-    double n = summands(r->n, r->batch), growth = 0.25 * sqrt(n);
-    if (r->n->op == OP_channel_sum || r->n->op == OP_batch_mean || r->n->op == OP_avg_pool) growth = fmax(growth, 0.25 * n * repeated(r, 0));
+    double n = summands(r->n, r->batch), growth = 0.25 * fmax(sqrt(n), n * repeated_terms(r));
     for (int64_t i = 0; i < r->count; i++) r->terms[i] = fmax(r->terms[i], growth * fabs(r->out[i]));
 }
 
