@@ -58,17 +58,19 @@ static double summands(const Node *n, int64_t batch) {
     }
 }
 
-/* The share of numbers that are their neighbour's equal. */
-static double repeated(const Rounding *r, int k) {
+/* The share of numbers of an argument that are their neighbour's equal; zeros count where they make no zero terms. */
+static double repeated(const Rounding *r, int k, bool zeros) {
     int64_t count = op_count(r->n->arg[k], r->batch), equal = 0;
-    for (int64_t i = 1; i < count; i++) equal += r->args[k][i] != 0 && r->args[k][i] == r->args[k][i - 1];
+    for (int64_t i = 1; i < count; i++) equal += r->args[k][i] == r->args[k][i - 1] && (zeros || r->args[k][i] != 0);
     return (double)equal / (double)count;
 }
 
 static double repeated_terms(const Rounding *r) {
     switch (r->n->op) {
-    case OP_channel_sum: case OP_batch_mean: case OP_avg_pool: return repeated(r, 0);
-    case OP_conv_dw: case OP_batch_norm_dgamma: return fmin(repeated(r, 0), repeated(r, 1));
+    case OP_channel_sum: case OP_batch_mean: case OP_avg_pool: return repeated(r, 0, false);
+    case OP_batch_var: return repeated(r, 0, true);
+    case OP_conv_dw: return fmin(repeated(r, 0, false), repeated(r, 1, false));
+    case OP_batch_norm_dgamma: return fmin(repeated(r, 0, false), repeated(r, 1, true));
     default: return 0;
     }
 }

@@ -17,12 +17,22 @@ static bool window_shape(const NetRecord *r, NetShape *s) {
     return s->h > 0 && s->w > 0;
 }
 
+/* Does any place of the kernel ever meet the picture? Dilated ones may step over all of it. */
+static bool meets_picture(int in, NetSide s) {
+    for (int o = 0; o < window_out(in, s); o++)
+        for (int k = 0; k < s.kernel; k++) {
+            int at = o * s.stride + k * s.dilation - s.pad;
+            if (at >= 0 && at < in) return true;
+        }
+    return false;
+}
+
 static int conv_groups(const NetRecord *r, NetShape in) { return r->groups ? r->groups : in.c; }
 static int conv_channels(const NetRecord *r, NetShape in) { return r->out ? r->out * conv_groups(r, in) : in.c; }
 
 static bool conv_shape_of(const NetRecord *r, NetShape *s) {
     int groups = conv_groups(r, *s), channels = conv_channels(r, *s);
-    if (s->c % groups || channels % groups) return false;
+    if (s->c % groups || channels % groups || !meets_picture(s->h, r->side[0]) || !meets_picture(s->w, r->side[1])) return false;
     s->c = channels;
     return window_shape(r, s);
 }

@@ -158,8 +158,8 @@ static bool lower_groups(Shrink *s, int i) {
     return false;
 }
 
-/* Two groups of one channel each, and two channels from where they come. */
-static bool plain_groups(Shrink *s, int i) {
+/* Two groups of `each` input channels and one output channel, and as many channels from where they come. */
+static bool plain_groups(Shrink *s, int i, int each) {
     RandomNet net = s->best;
     NetRecord *r = &net.at[i];
     if (r->op != NET_CONV || r->groups < 2) return false;
@@ -167,8 +167,8 @@ static bool plain_groups(Shrink *s, int i) {
     r->out = 1;
     int from = i - 1;
     while (from >= 0 && net.at[from].op != NET_CONV) from--;
-    if (from < 0) net.in.c = smaller_of(net.in.c, 2);
-    else net.at[from].out = smaller_of(net.at[from].out, 2);
+    int *channels = from < 0 ? &net.in.c : &net.at[from].out;
+    *channels = smaller_of(*channels, 2 * each);
     return memcmp(&net, &s->best, sizeof net) && accept(s, &net);
 }
 
@@ -176,7 +176,7 @@ static bool lower_record(Shrink *s, int i) {
     RandomNet net = s->best;
     NetRecord *r = &net.at[i];
     bool smaller = lower_all(s, &net, &r->choice, 0) | lower_all(s, &net, &r->flag, 0) | (r->out > 1 && lower_all(s, &net, &r->out, 1));
-    smaller |= lower_groups(s, i) | plain_groups(s, i);
+    smaller |= lower_groups(s, i) | plain_groups(s, i, 1) | plain_groups(s, i, 2);
     if (has_window(&s->best.at[i])) smaller |= plain_window(s, i) | lower_kernel(s, i, 3) | lower_kernel(s, i, 1) | lower_kernel(s, i, 2);
     if (has_window(&s->best.at[i]) || s->best.at[i].op == NET_ADAPTIVE) smaller |= lower_side(s, i, 0) | lower_side(s, i, 1);
     return smaller;
