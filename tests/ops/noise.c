@@ -16,15 +16,17 @@ struct Noise {
 
 /* ---- spoiling ---- */
 
-/* Uniform, of mean 0 and variance 1; the same for the same number in the same place of a run, as equal operations round alike. */
-static double roll(uint64_t run, uint64_t node, double value) {
-    uint64_t z;
-    memcpy(&z, &value, sizeof z);
-    z += (run * 4096 + node + 1) * 0x9e3779b97f4a7c15u;
+static uint64_t mix(uint64_t z) { /* splitmix64 */
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    z ^= z >> 31;
-    return ((double)(z >> 11) * 0x1p-53 - 0.5) * 3.4641016151377544;
+    return z ^ (z >> 31);
+}
+
+/* Uniform, of mean 0 and variance 1; the same for the same number in the same place of a run, as equal operations round alike. */
+static double roll(uint64_t place, double value) {
+    uint64_t z;
+    memcpy(&z, &value, sizeof z);
+    return ((double)(mix(z + place) >> 11) * 0x1p-53 - 0.5) * 3.4641016151377544;
 }
 
 static void note_terms(void *ctx, const Node *n, const double *const *args, double *out) {
@@ -36,9 +38,11 @@ static void note_terms(void *ctx, const Node *n, const double *const *args, doub
 static void spoil(void *ctx, const Node *n, const double *const *args, double *out) {
     Noise *z = ctx;
     const double *terms = z->terms[n->id];
+    uint64_t place = (uint64_t)(z->round * 65536 + n->id + 1) * 0x9e3779b97f4a7c15u;
+    double common = mix(place) & 1 ? 1 : -1;
     (void)args;
     for (int64_t i = 0; i < eval_count(z->exact, n); i++)
-        if (terms[i] != 0) out[i] += NOISE_UNIT * terms[i] * roll((uint64_t)z->round, (uint64_t)n->id, out[i]);
+        if (terms[i] != 0) out[i] += NOISE_UNIT * terms[i] * (common + roll(place, out[i]));
 }
 
 static void copy_sources(const Noise *z, Eval *to) {

@@ -1,13 +1,14 @@
 /* noise.h: how far float arithmetic may be off, number by number, at any node of a graph: stochastic arithmetic in float64.
  *
- * The rule for one sum of products is |error| <= 16 u sum|x||w|, u = 2^-24 (NOISE_LIMIT u sum|terms|). A network has no such sum: errors
+ * The rule for one sum of products is |error| <= 16 u sum|x||w|, u = 2^-24. A network has no such sum: errors
  * pass through what comes after, grow, cancel, meet themselves again where branches join. A relative tolerance fails where the true
  * gradient is zero by cancellation, and a worst-case bound that is carried along is useless after a few layers (it takes
  * sum|w| for every layer's gain, twice over for backward). So the rounding errors are played through. Beside the exact
  * evaluation run NOISE_RUNS others that spoil every number where it is computed, by a random error with a standard deviation of what
- * one operator's rounding is: u sum|terms| of its own sum, u |result| for a product, nothing for what is exact (noise_terms.c). How
+ * one operator's rounding is: u sum|terms| of its own sum, u |result| for a product, nothing for what is exact (noise_terms.c). As much
+ * again is common to all numbers of a node, since a constant such as 1/M is rounded once, and a polynomial errs to one side. How
  * far they end from the exact run is the node's noise, in which all gains and cancellations are those of the network at hand. The rule
- * for a node is then |error| <= NOISE_LIMIT * noise, which for a single sum is the rule above.
+ * for a node is then |error| <= NOISE_LIMIT * noise: for a single sum, 11 u sum|terms|.
  *
  * Four runs tell a scale within a factor of two or so, and hardly ever that a number is five times as exact as it is; so a number's
  * noise is never taken for less than the root mean square of its tensor's. Where all runs agree with the exact one to
@@ -22,7 +23,7 @@
 
 #include "../../compiler/eval.h"
 
-enum { NOISE_RUNS = 4, NOISE_LIMIT = 16 };
+enum { NOISE_RUNS = 4, NOISE_LIMIT = 8 };
 #define NOISE_UNIT 0x1p-24
 
 typedef struct Noise Noise;

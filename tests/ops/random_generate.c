@@ -58,8 +58,10 @@ static void add_act(Maker *m) {
 
 /* ---- convolutions and pools ---- */
 
+/* A stride and a dilation that share a factor are a case of their own: some phases of the input are never met. */
 static NetSide pick_side(Maker *m, int most) {
     NetSide s = {.kernel = pick(m, 1, most), .stride = chance(m, 60) ? 1 : pick(m, 2, 3), .dilation = chance(m, 75) ? 1 : pick(m, 2, 3)};
+    if (s.dilation > 1 && chance(m, 40)) s.stride = s.dilation;
     s.pad = chance(m, 40) ? 0 : pick(m, 0, s.dilation * (s.kernel - 1));
     return s;
 }
@@ -213,6 +215,7 @@ static RandomNet make(Maker *m) {
     else if (kind < 6) net->in = (NetShape){1, pick(m, 1, 40), 1, 1};
     else net->in = (NetShape){0, pick(m, 1, 5), pick(m, 3, 14), pick(m, 3, 14)};
     if (kind >= 2 && kind < 5) net->images = smaller(net->images, 12);
+    if (!net->in.flat && chance(m, 35)) add_square(m, 1, 0, kind < 2 ? pick(m, 1, 4) : 0, 1); /* so that what follows has a gradient in its input */
     int layers = kind < 2 ? pick(m, 1, 3) : kind < 5 ? pick(m, 1, 2) : pick(m, 1, 4);
     for (int i = 0; i < layers; i++) {
         if (net->in.flat) add_flat(m);

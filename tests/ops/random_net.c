@@ -119,11 +119,12 @@ static bool has_weights_within(const RandomNet *net, int i) {
 /* Of a sum over very many exp(x), half of them alike because x was dropped, the rounding is a matter of luck. */
 enum { MOST_CLASSES = 100 };
 
-/* A softmax of one number is 1 whatever it is of, a statistic of three numbers tells little but rounding, and what is subtracted
- * should not be the same. */
+/* A softmax of one number is 1 whatever it is of, a statistic of three numbers tells little but rounding, what is subtracted
+ * should not be the same, and of what is dropped twice too little is left: windows of equal numbers, of which rounding picks the largest. */
 static bool says_something(const RandomNet *net, int i, NetShape in) {
     const NetRecord *r = &net->at[i];
     if (r->op == NET_ACT && r->choice == ACT_SOFTMAX) return in.c > 1 && in.c <= MOST_CLASSES;
+    if (r->op == NET_DROPOUT) return i == 0 || net->at[i - 1].op != NET_DROPOUT;
     if (r->op == NET_JOIN && r->choice == JOIN_SUB) return has_weights_within(net, i);
     return r->op != NET_NORM || net->images * in.h * in.w > 3;
 }
@@ -171,7 +172,7 @@ double net_cost(const RandomNet *net) {
 /* ---- text ---- */
 
 static const char *const act_names[ACTS] = {"relu", "tanh", "sigmoid", "leaky_relu(0.3)", "silu", "gelu", "hard_swish", "softmax"};
-static const char *const shares[] = {"0.5", "0.1", "0.25", "0.8"};
+static const char *const shares[] = {"0.5", "0.1", "0.25", "0.6"};
 
 static void print_pair(Text *t, const char *name, int h, int w) {
     if (h == w) text_printf(t, "%s%d", name, h);

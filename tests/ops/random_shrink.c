@@ -132,15 +132,16 @@ static bool lower_kernel(Shrink *s, int i, int sides) {
     return accept(s, &net);
 }
 
-/* The plainest convolution or window in its place; the first one of a network is given its result's size. */
-static bool plain_window(Shrink *s, int i) {
+/* The plainest convolution or window in its place, but for its strides perhaps; the first one of a network is given the input
+ * that it needs for its result. */
+static bool plain_window(Shrink *s, int i, bool strides) {
     NetShape shape[NET_RECORDS + 1];
     RandomNet net = s->best;
-    if (i == 0 && net_valid(&net, shape)) {
-        net.in.h = shape[1].h;
-        net.in.w = shape[1].w;
+    for (int k = 0; k < 2; k++) net.at[i].side[k] = (NetSide){1, strides ? net.at[i].side[k].stride : 1, 0, 1};
+    if (i == 0 && net_valid(&s->best, shape)) {
+        net.in.h = (shape[1].h - 1) * net.at[0].side[0].stride + 1;
+        net.in.w = (shape[1].w - 1) * net.at[0].side[1].stride + 1;
     }
-    for (int k = 0; k < 2; k++) net.at[i].side[k] = (NetSide){1, 1, 0, 1};
     return memcmp(net.at[i].side, s->best.at[i].side, sizeof net.at[i].side) && accept(s, &net);
 }
 
@@ -177,7 +178,7 @@ static bool lower_record(Shrink *s, int i) {
     NetRecord *r = &net.at[i];
     bool smaller = lower_all(s, &net, &r->choice, 0) | lower_all(s, &net, &r->flag, 0) | (r->out > 1 && lower_all(s, &net, &r->out, 1));
     smaller |= lower_groups(s, i) | plain_groups(s, i, 1) | plain_groups(s, i, 2);
-    if (has_window(&s->best.at[i])) smaller |= plain_window(s, i) | lower_kernel(s, i, 3) | lower_kernel(s, i, 1) | lower_kernel(s, i, 2);
+    if (has_window(&s->best.at[i])) smaller |= plain_window(s, i, false) | plain_window(s, i, true) | lower_kernel(s, i, 3) | lower_kernel(s, i, 1) | lower_kernel(s, i, 2);
     if (has_window(&s->best.at[i]) || s->best.at[i].op == NET_ADAPTIVE) smaller |= lower_side(s, i, 0) | lower_side(s, i, 1);
     return smaller;
 }
