@@ -33,7 +33,7 @@ void eval_fill(Eval *e, const Node *source, double value) {
     for (int64_t i = 0; i < eval_count(e, source); i++) v[i] = value;
 }
 
-static void run_node(Eval *e, const Node *n) {
+static void run_node(Eval *e, const Node *n, EvalHook *hook, void *ctx) {
     const OpInfo *op = &op_table[n->op];
     if (!op->eval) {
         if (!e->value[n->id]) BUG("eval: %s %s has no value", op->name, n->name);
@@ -41,12 +41,16 @@ static void run_node(Eval *e, const Node *n) {
     }
     const double **args = ARENA_ARRAY(e->arena, const double *, n->nargs);
     for (int k = 0; k < n->nargs; k++) args[k] = e->value[n->arg[k]->id];
-    op->eval(n, e->batch, args, room_for(e, n));
+    double *out = room_for(e, n);
+    op->eval(n, e->batch, args, out);
+    if (hook) hook(ctx, n, args, out);
 }
 
-void eval_run(Eval *e) {
-    for (int i = 0; i < e->g->nodes.n; i++) run_node(e, e->g->nodes.at[i]);
+void eval_run_with(Eval *e, EvalHook *hook, void *ctx) {
+    for (int i = 0; i < e->g->nodes.n; i++) run_node(e, e->g->nodes.at[i], hook, ctx);
 }
+
+void eval_run(Eval *e) { eval_run_with(e, NULL, NULL); }
 
 const double *eval_value(const Eval *e, const Node *n) {
     ENSURE(e->value[n->id]);

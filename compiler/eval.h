@@ -19,6 +19,10 @@ void eval_set(Eval *e, const Node *source, const double *values);
 void eval_fill(Eval *e, const Node *source, double value);
 /* Computes every node. Every source must have a value. */
 void eval_run(Eval *e);
+/* The same, and calls hook behind every node that it computes: it may look at the arguments and change the result, from which what
+ * comes after is computed. */
+typedef void EvalHook(void *ctx, const Node *n, const double *const *args, double *out);
+void eval_run_with(Eval *e, EvalHook *hook, void *ctx);
 /* The value of a node: of a source since eval_set, of others since eval_run. */
 const double *eval_value(const Eval *e, const Node *n);
 

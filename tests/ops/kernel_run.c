@@ -1,9 +1,11 @@
 /* kernel_run.c: see kernel_run.h. */
 #include "kernel_run.h"
 
-#include <check.h>
 #include <dlfcn.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,60 +14,84 @@
 #include "../../compiler/elaborate.h"
 #include "../../compiler/emit_llvm.h"
 #include "../../compiler/grad.h"
+#include "../../compiler/graph_text.h"
 #include "../../compiler/infer.h"
 #include "../../compiler/ops.h"
 #include "../../compiler/parse.h"
 #include "../../compiler/program.h"
 
+/* Ends the process: under Check that fails the test, and the text is on stderr. */
+static _Noreturn void give_up(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    exit(EXIT_FAILURE);
+}
+
 /* ---- compiling ---- */
 
-static Graph *graph_of(Arena *a, const char *name, const char *source) {
+Graph *kernel_graph(Arena *a, const char *name, const char *source) {
     Diag *d = diag_new(a);
     int file = diag_add_file(d, name, source, strlen(source));
     Ast *ast = parse_file(a, d, file);
     Elaborated *e = ast && !diag_errors(d) ? elaborate(a, d, file, ast, &(ElaborateOptions){0}) : NULL;
     if (!e) {
         diag_flush(d, stderr, COLOR_NEVER, false);
-        ck_abort_msg("%s does not compile", name);
+        give_up("%s does not compile", name);
     }
     infer_build(e->graph);
     const char *why = grad_build(e->graph);
-    ck_assert_msg(!why, "%s: %s", name, why ? why : "");
+    if (why) give_up("%s: %s", name, why);
     graph_sweep(e->graph);
     why = graph_verify(e->graph);
-    ck_assert_msg(!why, "%s: %s", name, why ? why : "");
+    if (why) give_up("%s: %s", name, why);
     return e->graph;
 }
 
 static void run_linker(const char *object, const char *library) {
     Text command = {0};
     text_printf(&command, "cc -shared -o %s %s", library, object);
-    ck_assert_msg(system(command.at) == 0, "%s failed", command.at);
+    if (system(command.at) != 0) give_up("%s failed", command.at);
     text_free(&command);
 }
 
 static void *load_object(const Text *object) {
     char folder[] = "/tmp/netc-kernels-XXXXXX";
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    if (!mkdtemp(folder)) give_up("no folder %s", folder);
     char o[64], so[64];
     snprintf(o, sizeof o, "%s/k.o", folder);
     snprintf(so, sizeof so, "%s/k.so", folder);
-    ck_assert_int_eq(file_write(o, object->at, object->n, 0644), 0);
+    if (file_write(o, object->at, object->n, 0644)) give_up("cannot write %s", o);
     run_linker(o, so);
     void *library = dlopen(so, RTLD_NOW | RTLD_LOCAL);
-    ck_assert_msg(library != NULL, "%s", library ? "" : dlerror());
+    if (!library) give_up("%s", dlerror());
     unlink(o);
     unlink(so);
     rmdir(folder);
     return library;
 }
 
-KernelCompiled kernel_load(const char *name, const char *source, KernelConfig config) {
-    KernelCompiled k = {.arena = arena_new()};
-    k.graph = graph_of(k.arena, name, source);
+/* The graph, printed and read: passes work on that one, and the judge keeps the one that none has touched. */
+static Graph *copy_of(Arena *a, const Graph *g) {
+    Diag *d = diag_new(a);
+    Text text = {0};
+    graph_print(g, &text, false);
+    Graph *copy = graph_parse(a, d, diag_add_file(d, "copy.graph", text.at, text.n));
+    if (!copy) {
+        diag_flush(d, stderr, COLOR_NEVER, false);
+        give_up("%s: its graph cannot be read", g->model->source);
+    }
+    text_free(&text);
+    return copy;
+}
+
+KernelCompiled kernel_compile(Arena *a, Graph *g, KernelConfig config) {
+    KernelCompiled k = {.arena = a, .graph = g};
     const char *error = NULL;
     const Target *t = target_new(k.arena, config.march, NULL, &error);
-    ck_assert_msg(t != NULL, "%s", t ? "" : error);
+    if (!t) give_up("%s", error);
     PlanOptions options = plan_options(t, config.opt_level);
     if (config.lanes) options.machine.lanes = config.lanes;
     options.fuse &= !config.no_fuse;
@@ -74,13 +100,14 @@ KernelCompiled kernel_load(const char *name, const char *source, KernelConfig co
     options.partial &= !config.no_partial;
     options.winograd &= !config.no_winograd;
     options.winograd_tile = config.winograd_tile;
-    Graph *lowered = graph_of(k.arena, name, source); /* the judge keeps the one that no pass has touched */
+    Graph *lowered = copy_of(a, g);
     algorithm_choose(lowered, &options);
     graph_sweep(lowered);
-    ck_assert_ptr_null(graph_verify(lowered));
+    const char *why = graph_verify(lowered);
+    if (why) give_up("%s: %s", g->model->source, why);
     Program *p = program_lower(k.arena, NULL, lowered, &options);
-    const char *why = loop_verify(p);
-    ck_assert_msg(!why, "%s: %s", name, why ? why : "");
+    why = loop_verify(p);
+    if (why) give_up("%s: %s", g->model->source, why);
     Emitted *e = emit_program(k.arena, p, NULL, t, &(EmitOptions){.opt_level = config.opt_level, .share = config.opt_level > 0});
     Text object = {0};
     emit_write(e, EMIT_OBJECT, &object);
@@ -88,26 +115,66 @@ KernelCompiled kernel_load(const char *name, const char *source, KernelConfig co
     k.library = load_object(&object);
     text_free(&object);
     k.model = dlsym(k.library, "nrt_the_model");
-    ck_assert_ptr_nonnull(k.model);
+    if (!k.model) give_up("%s: no model in the object", g->model->source);
     return k;
 }
 
+KernelCompiled kernel_load(const char *name, const char *source, KernelConfig config) {
+    Arena *a = arena_new();
+    return kernel_compile(a, kernel_graph(a, name, source), config);
+}
+
+void kernel_close(KernelCompiled *k) { dlclose(k->library); }
+
 void kernel_unload(KernelCompiled *k) {
-    dlclose(k->library);
+    kernel_close(k);
     arena_free(k->arena);
 }
 
 /* ---- the runtime's part ---- */
 
-enum { WORKERS = 3 };
+typedef struct Crew {
+    nrt_task_fn *fn;
+    nrt_ctx *ctx;
+    int64_t tasks;
+    atomic_llong next, worker;
+} Crew;
 
-/* Exported to the loaded code. A stride coprime to the count visits every task once. */
-void nrt_parallel_for(nrt_task_fn *fn, nrt_ctx *ctx, int64_t tasks);
-void nrt_parallel_for(nrt_task_fn *fn, nrt_ctx *ctx, int64_t tasks) {
+static void *crew_member(void *arg) {
+    Crew *crew = arg;
+    int64_t worker = atomic_fetch_add(&crew->worker, 1);
+    for (int64_t task; (task = atomic_fetch_add(&crew->next, 1)) < crew->tasks;) crew->fn(crew->ctx, task, worker);
+    return NULL;
+}
+
+static void run_crew(nrt_task_fn *fn, nrt_ctx *ctx, int64_t tasks) {
+    Crew crew = {.fn = fn, .ctx = ctx, .tasks = tasks};
+    pthread_t thread[KERNEL_WORKERS - 1];
+    for (int i = 0; i < KERNEL_WORKERS - 1; i++)
+        if (pthread_create(&thread[i], NULL, crew_member, &crew)) give_up("no thread to be had");
+    crew_member(&crew);
+    for (int i = 0; i < KERNEL_WORKERS - 1; i++) pthread_join(thread[i], NULL);
+}
+
+/* A stride coprime to the count visits every task once. */
+static void run_scrambled(nrt_task_fn *fn, nrt_ctx *ctx, int64_t tasks) {
     int64_t stride = tasks > 2 ? tasks / 2 + 1 : 1;
     while (gcd_i64(stride, tasks) != 1) stride++;
-    for (int64_t i = 0; i < tasks; i++) fn(ctx, i * stride % tasks, i % WORKERS);
+    for (int64_t i = 0; i < tasks; i++) fn(ctx, i * stride % tasks, i % KERNEL_WORKERS);
 }
+
+/* Exported to the loaded code. */
+void nrt_parallel_for(nrt_task_fn *fn, nrt_ctx *ctx, int64_t tasks) {
+    switch (*(const KernelWorkers *)ctx->pool) {
+    case WORKERS_SCRAMBLED: run_scrambled(fn, ctx, tasks); break;
+    case WORKERS_THREADS: run_crew(fn, ctx, tasks); break;
+    case WORKERS_ONE:
+        for (int64_t i = 0; i < tasks; i++) fn(ctx, i, 0);
+        break;
+    }
+}
+
+/* ---- numbers ---- */
 
 static double next_random(uint64_t *state) { /* xorshift64*, in (-1, 1) */
     uint64_t x = *state;
@@ -118,14 +185,46 @@ static double next_random(uint64_t *state) { /* xorshift64*, in (-1, 1) */
     return (double)(int64_t)(x * 2685821657736338717u) / 9223372036854775808.0;
 }
 
-static double draw(KernelCheck *check, double scale) {
-    double x = next_random(&check->seed);
-    return check->whole ? (double)lround(2 * x) : (double)(float)(scale * x);
+static double draw(KernelDraw *d, double scale) {
+    double x = next_random(&d->seed);
+    return d->whole ? (double)lround((d->largest ? d->largest : 2) * x) : (double)(float)(scale * x);
 }
+
+static double draw_value(KernelDraw *d, const Node *s, int64_t i) {
+    double fan_in = (double)s->attr.i[PARAM_FAN_IN];
+    switch (s->op) {
+    case OP_input: return (double)(float)(draw(d, 1) + d->offset);
+    case OP_target: return draw(d, 1);
+    case OP_labels: return (double)((i * 7 + 3) % s->attr.i[0]);
+    case OP_image_weight: return d->whole ? 1 : (double)(1 / (float)d->images);
+    case OP_learning_rate: return d->whole ? 1 : 0.25;
+    case OP_random_key: return random_key_value(d->key, (uint64_t)d->images);
+    case OP_param:
+        if (s->attr.i[PARAM_ROLE] == NRT_RUNNING_VAR) return (double)(float)(fabs(draw(d, 1)) + 0.5); /* a variance is not negative */
+        return draw(d, fan_in > 0 ? 1 / sqrt(fan_in) : 1);
+    default: BUG("%s is no source", op_table[s->op].name);
+    }
+}
+
+Eval *kernel_draw(Arena *a, const Graph *g, KernelDraw d) {
+    Eval *e = eval_new(a, g, d.images);
+    d.key = d.seed;
+    for (int i = 0; i < g->nodes.n; i++) {
+        const Node *s = g->nodes.at[i];
+        if (op_table[s->op].eval) continue;
+        int64_t count = eval_count(e, s);
+        double *values = ARENA_ARRAY(a, double, count);
+        for (int64_t k = 0; k < count; k++) values[k] = draw_value(&d, s, k);
+        eval_set(e, s, values);
+    }
+    return e;
+}
+
+/* ---- running ---- */
 
 static void *aligned_zeros(int64_t bytes) {
     void *p = aligned_alloc(64, (size_t)round_up(bytes + 1, 64));
-    ck_assert_ptr_nonnull(p);
+    if (!p) give_up("out of memory");
     memset(p, 0, (size_t)round_up(bytes + 1, 64));
     return p;
 }
@@ -137,83 +236,68 @@ static void *aligned_nans(int64_t bytes) {
     return p;
 }
 
-typedef struct Run {
-    const KernelCompiled *k;
-    KernelCheck *check;
-    nrt_ctx ctx;
-    int64_t n, rows;
-    Eval *eval;
-} Run;
-
-static void set_floats(Run *r, const Node *source, float *to, int64_t per_row, double scale, double offset) {
-    double *values = calloc((size_t)(r->n * per_row), sizeof *values);
-    for (int64_t i = 0; i < r->n * per_row; i++) values[i] = to[i] = (float)(draw(r->check, scale) + offset);
-    eval_set(r->eval, source, values);
-    free(values);
+static void copy_floats(const Eval *e, const Node *source, char *to) {
+    const double *values = eval_value(e, source);
+    float *out = (float *)(void *)to;
+    for (int64_t i = 0; i < eval_count(e, source); i++) out[i] = (float)values[i];
 }
 
-static void set_labels(Run *r, const Node *source, int32_t *to) {
-    double *values = calloc((size_t)r->n, sizeof *values);
-    for (int64_t i = 0; i < r->rows; i++) to[i] = -1;
-    for (int64_t i = 0; i < r->n; i++) values[i] = to[i] = (int32_t)((uint64_t)(i * 7 + 3) % (uint64_t)source->attr.i[0]);
-    eval_set(r->eval, source, values);
-    free(values);
+static void copy_labels(const Eval *e, const Node *source, int32_t *to, int64_t rows) {
+    for (int64_t i = 0; i < rows; i++) to[i] = -1;
+    for (int64_t i = 0; i < eval_count(e, source); i++) to[i] = (int32_t)eval_value(e, source)[i];
 }
 
-static const nrt_tensor *find_tensor(const nrt_model *m, const char *name) {
-    for (int i = 0; i < m->tensor_count; i++)
-        if (!strcmp(m->tensors[i].name, name)) return &m->tensors[i];
-    ck_abort_msg("no tensor '%s'", name);
+const nrt_tensor *kernel_tensor(const KernelCompiled *k, const char *name) {
+    for (int i = 0; i < k->model->tensor_count; i++)
+        if (!strcmp(k->model->tensors[i].name, name)) return &k->model->tensors[i];
+    give_up("no tensor '%s'", name);
 }
 
-static void set_param(Run *r, const Node *source) {
-    const nrt_tensor *t = find_tensor(r->k->model, source->name);
-    int64_t count = type_count(source->type);
-    double *values = calloc((size_t)count, sizeof *values);
-    float *to = (float *)(void *)(r->ctx.state + t->offset);
-    double scale = t->fan_in ? 1 / sqrt((double)t->fan_in) : 1;
-    for (int64_t i = 0; i < count; i++) {
-        values[i] = draw(r->check, scale);
-        if (t->role == NRT_RUNNING_VAR) values[i] = (double)(float)(fabs(values[i]) + 0.5); /* a variance is not negative */
-        to[i] = (float)values[i];
-    }
-    eval_set(r->eval, source, values);
-    free(values);
-}
+float *kernel_state(const KernelRun *r, const Node *param) { return (float *)(void *)(r->ctx.state + kernel_tensor(r->k, param->name)->offset); }
 
-static void set_sources(Run *r) {
+static void copy_sources(KernelRun *r) {
     const Graph *g = r->k->graph;
     for (int i = 0; i < g->nodes.n; i++) {
         const Node *s = g->nodes.at[i];
-        if (s->op == OP_input) set_floats(r, s, (float *)(void *)r->ctx.x, type_count(s->type), 1, r->check->offset);
-        if (s->op == OP_target) set_floats(r, s, (float *)(void *)r->ctx.target, type_count(s->type), 1, 0);
-        if (s->op == OP_labels) set_labels(r, s, (int32_t *)(void *)r->ctx.labels);
-        if (s->op == OP_param) set_param(r, s);
-        if (s->op == OP_image_weight) eval_fill(r->eval, s, r->ctx.image_weight);
-        if (s->op == OP_random_key) eval_fill(r->eval, s, random_key_value(r->ctx.seed, r->ctx.step));
-        if (s->op == OP_learning_rate) eval_fill(r->eval, s, r->ctx.lr);
+        if (s->op == OP_input) copy_floats(r->eval, s, (char *)(uintptr_t)r->ctx.x);
+        if (s->op == OP_target) copy_floats(r->eval, s, (char *)(uintptr_t)r->ctx.target);
+        if (s->op == OP_labels) copy_labels(r->eval, s, (int32_t *)(uintptr_t)r->ctx.labels, r->rows);
+        if (s->op == OP_param) copy_floats(r->eval, s, (char *)kernel_state(r, s));
+        if (s->op == OP_image_weight) r->ctx.image_weight = (float)eval_value(r->eval, s)[0];
+        if (s->op == OP_learning_rate) r->ctx.lr = (float)eval_value(r->eval, s)[0];
     }
 }
 
-static Run run_new(const KernelCompiled *k, int64_t n, KernelCheck *check) {
+KernelRun kernel_run_new(const KernelCompiled *k, const Eval *e, KernelDraw d, KernelWorkers workers) {
     const nrt_model *m = k->model;
-    Run r = {.k = k, .check = check, .n = n, .rows = round_up(n, m->lanes), .eval = eval_new(k->arena, k->graph, n)};
+    KernelRun r = {.k = k, .eval = e, .n = d.images, .rows = round_up(d.images, m->lanes), .workers = workers};
     int64_t in = 1, out = 1;
     for (int i = 0; i < m->input_rank; i++) in *= m->input_dim[i];
     for (int i = 0; i < m->output_rank; i++) out *= m->output_dim[i];
     r.ctx = (nrt_ctx){
-        .state = aligned_zeros(m->state_bytes), .arena = aligned_nans(m->arena_bytes), .scratch = aligned_nans(m->scratch_bytes * WORKERS),
+        .state = aligned_zeros(m->state_bytes), .arena = aligned_nans(m->arena_bytes), .scratch = aligned_nans(m->scratch_bytes * KERNEL_WORKERS),
         .x = aligned_zeros(r.rows * in * 4), .labels = aligned_zeros(r.rows * 4), .target = aligned_zeros(r.rows * out * 4), .out = aligned_nans(r.rows * out * 4),
-        .loss = aligned_nans(r.rows * 4), .n = n, .blocks = r.rows / m->lanes, .lr = check->whole ? 1 : 0.25f, .image_weight = check->whole ? 1 : 1 / (float)n,
-        .seed = check->seed, .step = (uint64_t)n,
+        .loss = aligned_nans(r.rows * 4), .n = r.n, .blocks = r.rows / m->lanes, .seed = d.seed, .step = (uint64_t)r.n,
     };
-    set_sources(&r);
-    eval_run(r.eval);
+    copy_sources(&r);
     return r;
 }
 
-static void run_free(Run *r) {
-    void *all[] = {r->ctx.state, r->ctx.arena, r->ctx.scratch, (void *)r->ctx.x, (void *)r->ctx.labels, (void *)r->ctx.target, r->ctx.out, r->ctx.loss};
+void kernel_run_infer(KernelRun *r) {
+    r->ctx.pool = &r->workers;
+    r->k->model->infer(&r->ctx);
+}
+
+void kernel_run_step(KernelRun *r) {
+    int64_t outputs = r->n * type_count(kernel_root(r->k->graph, false, ROOT_OUTPUT, ROOT_OUTPUT)->type);
+    r->ctx.pool = &r->workers;
+    for (int64_t i = 0; i < outputs; i++) r->ctx.out[i] = NAN; /* what infer wrote is no output of step */
+    for (int64_t i = 0; i < r->n; i++) r->ctx.loss[i] = NAN;
+    r->k->model->step(&r->ctx);
+}
+
+void kernel_run_free(KernelRun *r) {
+    void *all[] = {r->ctx.state, r->ctx.arena, r->ctx.scratch, (void *)(uintptr_t)r->ctx.x, (void *)(uintptr_t)r->ctx.labels, (void *)(uintptr_t)r->ctx.target, r->ctx.out, r->ctx.loss};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
@@ -243,45 +327,68 @@ static const char *compare(const KernelCheck *check, const char *what, const flo
 }
 
 /* The root that inference has in place of training's, or training's. */
-static const Node *served_root(const Graph *g, bool infer, RootKind for_infer, RootKind for_train) {
+const Node *kernel_root(const Graph *g, bool infer, RootKind for_infer, RootKind for_train) {
     const Node *own = infer ? graph_find_root(g, for_infer) : NULL;
     return own ? own : graph_find_root(g, for_train);
 }
 
-static const char *compare_outputs(const Run *r, const char *when) {
+static const char *compare_outputs(const KernelRun *r, const KernelCheck *check, const char *when) {
     char what[64];
     bool infer = !strcmp(when, "infer");
-    const Node *out = served_root(r->k->graph, infer, ROOT_INFER_OUTPUT, ROOT_OUTPUT), *loss = served_root(r->k->graph, infer, ROOT_INFER_LOSS, ROOT_LOSS);
+    const Node *out = kernel_root(r->k->graph, infer, ROOT_INFER_OUTPUT, ROOT_OUTPUT), *loss = kernel_root(r->k->graph, infer, ROOT_INFER_LOSS, ROOT_LOSS);
     snprintf(what, sizeof what, "output of %s", when);
-    const char *why = compare(r->check, what, r->ctx.out, eval_value(r->eval, out), NULL, r->n * type_count(out->type));
+    const char *why = compare(check, what, r->ctx.out, eval_value(r->eval, out), NULL, r->n * type_count(out->type));
     if (why) return why;
     snprintf(what, sizeof what, "loss of %s", when);
-    return compare(r->check, what, r->ctx.loss, eval_value(r->eval, loss), NULL, r->n);
+    return compare(check, what, r->ctx.loss, eval_value(r->eval, loss), NULL, r->n);
 }
 
-static const char *compare_updates(const Run *r) {
+static const char *compare_updates(const KernelRun *r, const KernelCheck *check) {
     const Graph *g = r->k->graph;
     for (int i = 0; i < g->roots.n; i++) {
         const Root *root = &g->roots.at[i];
         if (root->kind != ROOT_UPDATE) continue;
-        const nrt_tensor *t = find_tensor(r->k->model, root->target->name);
-        const float *got = (const float *)(const void *)(r->ctx.state + t->offset);
-        const char *why = compare(r->check, t->name, got, eval_value(r->eval, root->node), eval_value(r->eval, root->target), type_count(root->target->type));
+        const char *why = compare(check, root->target->name, kernel_state(r, root->target), eval_value(r->eval, root->node), eval_value(r->eval, root->target), type_count(root->target->type));
         if (why) return why;
     }
     return NULL;
 }
 
-const char *kernel_check(const KernelCompiled *k, int64_t n, KernelCheck check) {
-    Run r = run_new(k, n, &check);
-    k->model->infer(&r.ctx);
-    const char *why = compare_outputs(&r, "infer");
-    if (!why) {
-        memset(r.ctx.out, 0, sizeof(float));
-        k->model->step(&r.ctx);
-        why = compare_outputs(&r, "step");
+/* Bits are compared: NaN behind the last image is NaN again. */
+static const char *compare_runs(const KernelRun *a, const KernelRun *b) {
+    const nrt_model *m = a->k->model;
+    int64_t out = 1;
+    for (int i = 0; i < m->output_rank; i++) out *= m->output_dim[i];
+    if (memcmp(a->ctx.state, b->ctx.state, (size_t)m->state_bytes)) return "weights depend on the threads";
+    if (memcmp(a->ctx.out, b->ctx.out, (size_t)(a->n * out * 4))) return "the output depends on the threads";
+    return memcmp(a->ctx.loss, b->ctx.loss, (size_t)a->n * 4) ? "losses depend on the threads" : NULL;
+}
+
+const char *kernel_check_threads(const KernelRun *stepped, KernelDraw d) {
+    const KernelWorkers others[] = {WORKERS_ONE, WORKERS_THREADS};
+    const char *why = NULL;
+    for (int i = 0; i < 2 && !why; i++) {
+        KernelRun r = kernel_run_new(stepped->k, stepped->eval, d, others[i]);
+        kernel_run_step(&r);
+        why = compare_runs(stepped, &r);
+        kernel_run_free(&r);
     }
-    if (!why) why = compare_updates(&r);
-    run_free(&r);
+    return why;
+}
+
+const char *kernel_check(const KernelCompiled *k, int64_t n, KernelCheck check) {
+    KernelDraw d = {.images = n, .whole = check.whole, .seed = check.seed, .offset = check.offset};
+    Eval *e = kernel_draw(k->arena, k->graph, d);
+    KernelRun r = kernel_run_new(k, e, d, WORKERS_SCRAMBLED);
+    eval_run(e);
+    kernel_run_infer(&r);
+    const char *why = compare_outputs(&r, &check, "infer");
+    if (!why) {
+        kernel_run_step(&r);
+        why = compare_outputs(&r, &check, "step");
+    }
+    if (!why) why = compare_updates(&r, &check);
+    if (!why) why = kernel_check_threads(&r, d);
+    kernel_run_free(&r);
     return why;
 }

@@ -1,6 +1,7 @@
 /* kernel_run.h: a `.net` source compiled, loaded into this process and run beside the float64 evaluator, on the same numbers.
  *
- * Tasks of a segment are run in a scrambled order by several make-believe workers: no result may depend on either.
+ * Tasks of a segment are run in order by one worker, in a scrambled order by three make-believe ones, or by three threads: no
+ * result may depend on it. What goes wrong before there are numbers to compare ends the process, with a text on stderr.
  */
 #ifndef KERNEL_RUN_H
 #define KERNEL_RUN_H
@@ -25,9 +26,57 @@ typedef struct KernelCompiled {
     void *library;
 } KernelCompiled;
 
-/* Compiles and loads a source; fails the test (Check) where it cannot. Free with kernel_unload. */
+/* Compiles and loads a source. Free with kernel_unload. */
 KernelCompiled kernel_load(const char *name, const char *source, KernelConfig config);
 void kernel_unload(KernelCompiled *k);
+
+/* The two halves of kernel_load, for one graph in several configurations: the graph with gradients and inference, and code for it.
+ * kernel_close leaves the arena alone. */
+Graph *kernel_graph(Arena *a, const char *name, const char *source);
+KernelCompiled kernel_compile(Arena *a, Graph *g, KernelConfig config);
+void kernel_close(KernelCompiled *k);
+
+/* ---- numbers ---- */
+
+typedef struct KernelDraw {
+    int64_t images;
+    uint64_t seed, key; /* key: kernel_draw's own */
+    bool whole;         /* small whole numbers, up to `largest` (0: 2); the learning rate and the images' weights are 1 */
+    int largest;
+    double offset;      /* added to the network's inputs */
+} KernelDraw;
+
+/* An evaluator with a value for every source, all of them floats; not yet run. */
+Eval *kernel_draw(Arena *a, const Graph *g, KernelDraw d);
+
+/* ---- running ---- */
+
+enum { KERNEL_WORKERS = 3 };
+typedef enum KernelWorkers { WORKERS_SCRAMBLED, WORKERS_ONE, WORKERS_THREADS } KernelWorkers;
+
+typedef struct KernelRun {
+    const KernelCompiled *k;
+    const Eval *eval;
+    nrt_ctx ctx;
+    int64_t n, rows;
+    KernelWorkers workers;
+} KernelRun;
+
+/* Memory for a run, filled with the sources' values. A run can be changed (ctx) before infer or step. */
+KernelRun kernel_run_new(const KernelCompiled *k, const Eval *e, KernelDraw d, KernelWorkers workers);
+void kernel_run_infer(KernelRun *r);
+void kernel_run_step(KernelRun *r);
+void kernel_run_free(KernelRun *r);
+/* A parameter's numbers in the run's state. */
+float *kernel_state(const KernelRun *r, const Node *param);
+const nrt_tensor *kernel_tensor(const KernelCompiled *k, const char *name);
+/* The root that inference has in place of training's, or training's. */
+const Node *kernel_root(const Graph *g, bool infer, RootKind for_infer, RootKind for_train);
+
+/* ---- checking ---- */
+
+/* The step that `stepped` has just taken, once more by one worker and by three threads: null where all bits are the same. */
+const char *kernel_check_threads(const KernelRun *stepped, KernelDraw d);
 
 typedef struct KernelCheck {
     bool whole;         /* inputs, weights and targets are small whole numbers, the learning rate and weights 1: results must be equal */

@@ -19,12 +19,12 @@ typedef struct Case {
 } Case;
 
 /* A network on CxHxW, trained on dense targets of the given type: every gradient is whole if the inputs are. */
-#define IMAGE_NET(name, in, out, body) {name, "network n(" in ") -> (" out ") { " body " }\ntrain { batch = 20; loss = squared_error(reduction=\"sum\"); data = arrays(inputs=\"x.npy\", targets=\"y.npy\") }\n", true}
-#define REAL_NET(name, in, out, body) {name, "network n(" in ") -> (" out ") { " body " }\ntrain { batch = 20; loss = squared_error; data = arrays(inputs=\"x.npy\", targets=\"y.npy\") }\n", false}
+#define IMAGE_NET(title, in, out, body) {.name = title, .source = "network n(" in ") -> (" out ") { " body " }\ntrain { batch = 20; loss = squared_error(reduction=\"sum\"); data = arrays(inputs=\"x.npy\", targets=\"y.npy\") }\n", .whole = true}
+#define REAL_NET(title, in, out, body) {.name = title, .source = "network n(" in ") -> (" out ") { " body " }\ntrain { batch = 20; loss = squared_error; data = arrays(inputs=\"x.npy\", targets=\"y.npy\") }\n"}
 /* Normalised numbers are small differences of larger ones. */
-#define NORM_NET(name, in, out, body) {name, "network n(" in ") -> (" out ") { " body " }\ntrain { batch = 20; loss = squared_error; data = arrays(inputs=\"x.npy\", targets=\"y.npy\") }\n", .tolerance = 5e-5}
-#define OPTIM_NET(name, optim, in, classes, body) {name, "network n(" in ") -> " classes " { " body " }\ntrain { batch = 20; optim = sgd(" optim ") }\n", false}
-#define CLASS_NET(name, in, classes, body) {name, "network n(" in ") -> " classes " { " body " }\ntrain { batch = 20 }\n", false}
+#define NORM_NET(title, in, out, body) {.name = title, .source = "network n(" in ") -> (" out ") { " body " }\ntrain { batch = 20; loss = squared_error; data = arrays(inputs=\"x.npy\", targets=\"y.npy\") }\n", .tolerance = 5e-5}
+#define OPTIM_NET(title, optim, in, classes, body) {.name = title, .source = "network n(" in ") -> " classes " { " body " }\ntrain { batch = 20; optim = sgd(" optim ") }\n"}
+#define CLASS_NET(title, in, classes, body) {.name = title, .source = "network n(" in ") -> " classes " { " body " }\ntrain { batch = 20 }\n"}
 
 static const Case cases[] = {
     IMAGE_NET("plain conv", "3, 6, 7", "4, 4, 5", "conv(4, 3)"),
@@ -97,10 +97,10 @@ static const Case cases[] = {
     NORM_NET("residual block", "2, 7, 7", "4, 4, 4", "skip = it -> conv(4, 1, stride=2); conv(4, 3, stride=2, pad=1, bias=false) -> batch_norm -> relu; conv(4, 3, pad=1, bias=false) -> batch_norm; it + skip -> relu"),
     NORM_NET("two batch norms of one input", "2, 5, 4", "3, 5, 4", "conv(3, 1, bias=false); a = it -> batch_norm; b = it -> batch_norm -> sigmoid; a * b"),
     NORM_NET("batch norm of more channels than lanes", "2, 4, 3", "3, 4, 3", "conv(37, 1, bias=false) -> batch_norm -> relu; conv(3, 1)"),
-    {"batch norm of one number an image", "network n(3, 2, 2) -> 3 { conv(4, 2, bias=false) -> batch_norm(eps=0.5) -> tanh; flatten -> linear(3) }\ntrain { batch = 20 }\n", .tolerance = 1e-5, .least = 2},
-    {"batch norm of flat numbers", "network n(2, 4, 4) -> 5 { flatten; linear(11, bias=false) -> batch_norm(eps=0.5) -> sigmoid; linear(5) }\ntrain { batch = 20 }\n", .tolerance = 1e-5, .least = 2},
+    {.name = "batch norm of one number an image", .source = "network n(3, 2, 2) -> 3 { conv(4, 2, bias=false) -> batch_norm(eps=0.5) -> tanh; flatten -> linear(3) }\ntrain { batch = 20 }\n", .tolerance = 1e-5, .least = 2},
+    {.name = "batch norm of flat numbers", .source = "network n(2, 4, 4) -> 5 { flatten; linear(11, bias=false) -> batch_norm(eps=0.5) -> sigmoid; linear(5) }\ntrain { batch = 20 }\n", .tolerance = 1e-5, .least = 2},
     /* Inputs near 1000 are 6e-5 apart, which the mean and all behind it inherit; a variance as a difference of squares would be off by more than it is. */
-    {"batch norm far from zero", "network n(2, 6, 5) -> (3, 6, 5) { batch_norm -> tanh; conv(3, 1) }\ntrain { batch = 20; loss = squared_error; data = arrays(inputs=\"x.npy\", targets=\"y.npy\") }\n",
+    {.name = "batch norm far from zero", .source = "network n(2, 6, 5) -> (3, 6, 5) { batch_norm -> tanh; conv(3, 1) }\ntrain { batch = 20; loss = squared_error; data = arrays(inputs=\"x.npy\", targets=\"y.npy\") }\n",
      .tolerance = 5e-4, .offset = 1000},
     REAL_NET("dropout", "2, 5, 6", "3, 5, 6", "conv(4, 3, pad=1) -> dropout; conv(3, 1) -> dropout(0.1)"),
     REAL_NET("dropout of the input, twice", "2, 5, 4", "2, 5, 4", "a = it -> dropout(0.3); b = it -> dropout(0.3); a + b; conv(2, 1); dropout(0)"),

@@ -18,14 +18,31 @@ add_test(NAME winograd COMMAND test_winograd)
 
 # Generated code against the evaluator. The loaded code calls back into the test: nrt_parallel_for.
 add_executable(test_kernels ${CMAKE_SOURCE_DIR}/tests/ops/test_kernels.c ${CMAKE_SOURCE_DIR}/tests/ops/kernel_run.c)
-target_link_libraries(test_kernels PRIVATE netc_core PkgConfig::CHECK m ${CMAKE_DL_LIBS})
+target_link_libraries(test_kernels PRIVATE netc_core netc_warnings PkgConfig::CHECK Threads::Threads m ${CMAKE_DL_LIBS})
 set_target_properties(test_kernels PROPERTIES ENABLE_EXPORTS ON)
 add_test(NAME kernels COMMAND test_kernels)
 set_tests_properties(kernels PROPERTIES TIMEOUT 600)
 
-# Networks made from seeds, against the evaluator. `test_random SEED COUNT` tries others.
-add_executable(test_random ${CMAKE_SOURCE_DIR}/tests/ops/test_random.c ${CMAKE_SOURCE_DIR}/tests/ops/kernel_run.c)
-target_link_libraries(test_random PRIVATE netc_core PkgConfig::CHECK m ${CMAKE_DL_LIBS})
+# Networks made from seeds, against the evaluator; four runs, so that they go side by side. `test_random FIRST COUNT` tries others.
+add_library(random_net STATIC
+    ${CMAKE_SOURCE_DIR}/tests/ops/random_net.c
+    ${CMAKE_SOURCE_DIR}/tests/ops/random_generate.c
+    ${CMAKE_SOURCE_DIR}/tests/ops/random_shrink.c
+    ${CMAKE_SOURCE_DIR}/tests/ops/random_check.c
+    ${CMAKE_SOURCE_DIR}/tests/ops/noise.c
+    ${CMAKE_SOURCE_DIR}/tests/ops/noise_terms.c
+    ${CMAKE_SOURCE_DIR}/tests/ops/kernel_run.c)
+target_link_libraries(random_net PUBLIC netc_core Threads::Threads m ${CMAKE_DL_LIBS} PRIVATE netc_warnings)
+add_executable(test_random ${CMAKE_SOURCE_DIR}/tests/ops/test_random.c)
+target_link_libraries(test_random PRIVATE random_net netc_warnings)
 set_target_properties(test_random PROPERTIES ENABLE_EXPORTS ON)
-add_test(NAME random COMMAND test_random)
-set_tests_properties(random PROPERTIES TIMEOUT 600)
+foreach(first 1 51 101 151)
+    add_test(NAME random_${first} COMMAND test_random ${first} 50)
+    set_tests_properties(random_${first} PROPERTIES TIMEOUT 600)
+endforeach()
+
+add_executable(test_random_self ${CMAKE_SOURCE_DIR}/tests/ops/test_random_self.c)
+target_link_libraries(test_random_self PRIVATE random_net netc_warnings PkgConfig::CHECK)
+set_target_properties(test_random_self PROPERTIES ENABLE_EXPORTS ON)
+add_test(NAME random_self COMMAND test_random_self)
+set_tests_properties(random_self PROPERTIES TIMEOUT 300)

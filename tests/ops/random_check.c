@@ -1,0 +1,272 @@
+/* random_check.c: see random_check.h. */
+#include "random_check.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kernel_run.h"
+#include "noise.h"
+
+enum { MOST_TRIES = 24, SECONDS = 120 };
+
+/* Numbers far from zero beside what is allowed. */
+static const double clear_factor = 100;
+/* Below the smallest normal float there is no relative rounding. */
+static const double underflow = 1e-30;
+
+typedef struct Check {
+    const RandomNet *net;
+    NetFault fault;
+    NetResult *result;
+    const Graph *graph;
+    KernelDraw draw;
+    Arena *arena;      /* of these numbers */
+    Eval *eval;
+    Noise *noise;      /* null: all must be equal */
+    int level;
+    const char *when;
+} Check;
+
+/* ---- comparing ---- */
+
+static void note_error(Check *c, const char *what, double error, double noise) {
+    if (noise <= 0 || error / (noise + underflow) <= c->result->worst) return;
+    c->result->worst = error / (noise + underflow);
+    snprintf(c->result->where, sizeof c->result->where, "-O%d, %s: %s", c->level, c->when, what);
+}
+
+static bool differs(const Check *c, const char *what, int64_t i, double got, double want, double allowed) {
+    char *why = c->result->why;
+    if (isfinite(got) && fabs(got - want) <= allowed) return false;
+    snprintf(why, sizeof c->result->why, "-O%d, %s: %s[%lld] is %.9g, should be %.9g +- %.2g", c->level, c->when, what, (long long)i, got, want, allowed);
+    return true;
+}
+
+/* How much of the tensor is clear: its norm beside the norm of what is allowed. */
+static bool is_clear(const double *want, const double *base, const double *allowed, int64_t n) {
+    double size = 0, blur = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double d = want[i] - (base ? base[i] : 0);
+        size += d * d;
+        blur += allowed[i] * allowed[i];
+    }
+    return size > 0 && size >= clear_factor * clear_factor * blur;
+}
+
+/* got, n floats, against the node's value. `base`: what the node was before. */
+static bool compare(Check *c, const char *what, const float *got, const Node *node, const double *base, int64_t n) {
+    const double *want = eval_value(c->eval, node);
+    double *allowed = c->noise ? noise_of(c->noise, node) : ARENA_ARRAY(c->arena, double, n);
+    for (int64_t i = 0; i < n; i++) {
+        note_error(c, what, fabs((double)got[i] - want[i]), allowed[i]);
+        if (c->noise) allowed[i] = NOISE_LIMIT * allowed[i] + underflow;
+        double wrong = c->fault == FAULT_REFERENCE ? 1.0001 : 1;
+        if (differs(c, what, i, (double)got[i], want[i] * wrong, allowed[i])) return false;
+    }
+    c->result->compared++;
+    if (c->noise && !is_clear(want, base, allowed, n)) c->result->vague++;
+    return true;
+}
+
+static bool compare_outputs(Check *c, const KernelRun *r, bool infer) {
+    const Node *out = kernel_root(c->graph, infer, ROOT_INFER_OUTPUT, ROOT_OUTPUT), *loss = kernel_root(c->graph, infer, ROOT_INFER_LOSS, ROOT_LOSS);
+    return compare(c, "output", r->ctx.out, out, NULL, eval_count(c->eval, out)) && compare(c, "loss", r->ctx.loss, loss, NULL, r->n);
+}
+
+static bool compare_updates(Check *c, const KernelRun *r) {
+    for (int i = 0; i < c->graph->roots.n; i++) {
+        const Root *root = &c->graph->roots.at[i];
+        if (root->kind != ROOT_UPDATE) continue;
+        if (!compare(c, root->target->name, kernel_state(r, root->target), root->node, eval_value(c->eval, root->target), eval_count(c->eval, root->node))) return false;
+    }
+    return true;
+}
+
+/* ---- gradients ---- */
+
+/* With this learning rate an update is all gradient: w - lr g keeps g to within 2 u (|g| + |w| / lr). */
+static const float huge_rate = 0x1p40f;
+
+static bool compare_gradient(Check *c, const KernelRun *r, const Root *root) {
+    const Node *g = root->node->arg[1];
+    const double *want = eval_value(c->eval, g), *w = eval_value(c->eval, root->target), *noise = noise_of(c->noise, g);
+    const float *got = kernel_state(r, root->target);
+    char what[100];
+    snprintf(what, sizeof what, "gradient of %s", root->target->name);
+    for (int64_t i = 0; i < eval_count(c->eval, g); i++) {
+        double back = (w[i] - (double)got[i]) / (double)huge_rate, lost = 2 * NOISE_UNIT * (fabs(want[i]) + fabs(w[i]) / (double)huge_rate);
+        note_error(c, what, fabs(back - want[i]) - lost, noise[i]);
+        if (differs(c, what, i, back, want[i], NOISE_LIMIT * noise[i] + lost + underflow)) return false;
+    }
+    return true;
+}
+
+static bool check_gradients(Check *c, const KernelCompiled *k) {
+    KernelRun r = kernel_run_new(k, c->eval, c->draw, WORKERS_ONE);
+    bool fine = true;
+    c->when = "gradients";
+    r.ctx.lr = c->fault == FAULT_RATE ? huge_rate * 1.0001f : huge_rate;
+    kernel_run_step(&r);
+    for (int i = 0; i < c->graph->roots.n && fine; i++) {
+        const Root *root = &c->graph->roots.at[i];
+        if (root->kind == ROOT_UPDATE && root->node->op == OP_sgd) fine = compare_gradient(c, &r, root);
+    }
+    kernel_run_free(&r);
+    return fine;
+}
+
+/* ---- planted faults ---- */
+
+static const Node *first_weight(const Graph *g) {
+    for (int i = 0; i < g->nodes.n; i++)
+        if (g->nodes.at[i]->op == OP_param && g->nodes.at[i]->attr.i[PARAM_ROLE] == NRT_WEIGHT) return g->nodes.at[i];
+    BUG("no weight");
+}
+
+static void plant_before(Check *c, KernelRun *r) {
+    if (c->fault == FAULT_WEIGHT) kernel_state(r, first_weight(c->graph))[0] *= 1.0001f;
+    if (c->fault == FAULT_INPUT) ((float *)(uintptr_t)r->ctx.x)[0] += 1e-4f;
+}
+
+static void plant_after(Check *c, KernelRun *r) {
+    int64_t n = eval_count(c->eval, graph_find_root(c->graph, ROOT_OUTPUT));
+    if (c->fault == FAULT_NAN) r->ctx.out[n - 1] = NAN;
+    if (c->fault == FAULT_ZEROS) memset(r->ctx.out, 0, (size_t)n * sizeof(float));
+}
+
+/* ---- one set of numbers ---- */
+
+static bool check_step(Check *c, const KernelCompiled *k) {
+    KernelRun r = kernel_run_new(k, c->eval, c->draw, WORKERS_SCRAMBLED);
+    plant_before(c, &r);
+    c->when = "inference";
+    kernel_run_infer(&r);
+    bool fine = compare_outputs(c, &r, true);
+    c->when = c->noise ? "step" : "step on whole numbers";
+    if (fine) kernel_run_step(&r);
+    plant_after(c, &r);
+    fine = fine && compare_outputs(c, &r, false) && compare_updates(c, &r);
+    const char *why = fine && c->fault == FAULT_NONE ? kernel_check_threads(&r, c->draw) : NULL;
+    if (why) snprintf(c->result->why, sizeof c->result->why, "-O%d, %s: %s", c->level, c->when, why);
+    kernel_run_free(&r);
+    return fine && !why;
+}
+
+/* Is there something to see: an output, losses and one update at least far above their noise? */
+static const char *nothing_to_see(const Check *c) {
+    const Node *const must[] = {graph_find_root(c->graph, ROOT_OUTPUT), graph_find_root(c->graph, ROOT_LOSS)};
+    bool moves = false;
+    for (int k = 0; k < 2; k++)
+        if (!is_clear(eval_value(c->eval, must[k]), NULL, noise_of(c->noise, must[k]), eval_count(c->eval, must[k]))) return "output or losses are no more than noise";
+    for (int i = 0; i < c->graph->roots.n; i++) {
+        const Root *root = &c->graph->roots.at[i];
+        if (root->kind != ROOT_UPDATE || root->node->op != OP_sgd) continue;
+        const Node *g = root->node->arg[1];
+        moves = moves || is_clear(eval_value(c->eval, g), NULL, noise_of(c->noise, g), eval_count(c->eval, g));
+    }
+    return moves ? NULL : "no gradient is more than noise";
+}
+
+/* Draws numbers until they are clear; false where none are. */
+static bool draw_clear(Check *c) {
+    for (c->result->tries = 1; c->result->tries <= MOST_TRIES; c->result->tries++) {
+        c->arena = arena_new();
+        c->draw = (KernelDraw){.images = c->net->images, .seed = c->net->seed + 1000003u * (uint64_t)c->result->tries};
+        c->eval = kernel_draw(c->arena, c->graph, c->draw);
+        c->noise = noise_run(c->arena, c->graph, c->eval, c->draw.images);
+        const char *why = noise_kink(c->noise);
+        if (!why) why = nothing_to_see(c);
+        if (!why) return true;
+        snprintf(c->result->why, sizeof c->result->why, "no clear numbers: %s", why);
+        arena_free(c->arena);
+    }
+    return false;
+}
+
+/* Whole numbers, as large as they may be; false where even the smallest sums grow beyond what a float counts. */
+static bool draw_whole(Check *c) {
+    for (int largest = 2; largest > 0; largest--) {
+        c->arena = arena_new();
+        c->draw = (KernelDraw){.images = c->net->images, .seed = c->net->seed, .whole = true, .largest = largest};
+        c->eval = kernel_draw(c->arena, c->graph, c->draw);
+        Noise *z = noise_run(c->arena, c->graph, c->eval, c->draw.images);
+        c->noise = NULL;
+        if (noise_largest_sum(z) < 0x1p24) return true;
+        arena_free(c->arena);
+    }
+    return false;
+}
+
+/* ---- networks ---- */
+
+enum { LEVELS = 2 };
+
+static bool check_levels(Check *c, const KernelCompiled k[LEVELS]) {
+    for (int i = 0; i < LEVELS; i++) {
+        c->level = 2 * i;
+        if (!check_step(c, &k[i]) || (c->noise && !check_gradients(c, &k[i]))) return false;
+    }
+    return true;
+}
+
+static NetVerdict check_numbers(Check *c, const KernelCompiled k[LEVELS]) {
+    bool fine = check_levels(c, k);
+    arena_free(c->arena);
+    if (fine && net_is_whole(c->net) && draw_whole(c)) {
+        c->result->whole = true;
+        fine = check_levels(c, k);
+        arena_free(c->arena);
+    }
+    return fine ? NET_FINE : NET_DIFFERS;
+}
+
+NetResult net_check(const RandomNet *net, NetFault fault) {
+    NetResult result = {.verdict = NET_UNCLEAR};
+    Arena *a = arena_new();
+    Text source = net_text(net);
+    Check c = {.net = net, .fault = fault, .result = &result};
+    KernelCompiled k[LEVELS];
+    Graph *g = kernel_graph(a, "random.net", source.at);
+    c.graph = g;
+    if (draw_clear(&c)) {
+        for (int i = 0; i < LEVELS; i++) k[i] = kernel_compile(a, g, (KernelConfig){.opt_level = 2 * i, .lanes = i ? net->lanes : 0, .no_winograd = true});
+        result.verdict = check_numbers(&c, k);
+        for (int i = 0; i < LEVELS; i++) kernel_close(&k[i]);
+    }
+    text_free(&source);
+    arena_free(a);
+    return result;
+}
+
+/* ---- in a child ---- */
+
+static _Noreturn void run_child(const RandomNet *net, NetFault fault, bool quiet, int to) {
+    if (quiet) dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+    alarm(SECONDS);
+    NetResult result = net_check(net, fault);
+    ssize_t written = write(to, &result, sizeof result);
+    _exit(written == (ssize_t)sizeof result ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+NetResult net_check_apart(const RandomNet *net, NetFault fault, bool quiet) {
+    int ends[2], status = 0;
+    NetResult result = {.verdict = NET_CRASHES};
+    fflush(NULL);
+    if (pipe(ends)) BUG("no pipe");
+    pid_t child = fork();
+    if (child < 0) BUG("no process");
+    if (child == 0) run_child(net, fault, quiet, ends[1]);
+    close(ends[1]);
+    ssize_t n = read(ends[0], &result, sizeof result);
+    close(ends[0]);
+    waitpid(child, &status, 0);
+    if (n == (ssize_t)sizeof result) return result;
+    result = (NetResult){.verdict = NET_CRASHES};
+    if (WIFSIGNALED(status)) snprintf(result.why, sizeof result.why, "signal %d%s", WTERMSIG(status), WTERMSIG(status) == SIGALRM ? ": it hangs" : "");
+    else snprintf(result.why, sizeof result.why, "exit code %d", WEXITSTATUS(status));
+    return result;
+}
