@@ -230,7 +230,7 @@ static void write_assigns(Apply *p, const Leaf *leaf, Stmt *into) {
 }
 
 /* The sums of the tile move from registers to the stack, and a loop of its own finishes them point by point: the many
- * constants of an exponential then stay in registers, and its code is there once. */
+ * constants of an exponential then stay in registers, and its code, or that of a sum over the lanes, is there once. */
 static void write_staged(Apply *p, const Leaf *leaf, const Var *lane, Stmt *into) {
     Leaf tail = *leaf;
     memset(&tail.subst.renames, 0, sizeof tail.subst.renames);
@@ -250,9 +250,16 @@ static void write_staged(Apply *p, const Leaf *leaf, const Var *lane, Stmt *into
     write_assigns(p, &tail, open_tile(p, &tail, LOOP_SERIAL, into));
 }
 
+static bool has_lane_sum(const Expr *e) {
+    if (e->kind == EXPR_LANE_SUM) return true;
+    for (int i = 0, n = expr_operands(e->kind); i < n; i++)
+        if (has_lane_sum(e->arg[i])) return true;
+    return false;
+}
+
 static bool wants_staging(const Nest *n, const Leaf *leaf) {
     bool costly = false;
-    for (int i = 0; i < n->assigns.n; i++) costly = costly || schedule_is_costly(n->assigns.at[i].value);
+    for (int i = 0; i < n->assigns.n; i++) costly = costly || schedule_is_costly(n->assigns.at[i].value) || has_lane_sum(n->assigns.at[i].value);
     return costly && n->accs.n && leaf->ntile;
 }
 
