@@ -26,8 +26,9 @@ FOLDER = pathlib.Path(__file__).parent / "data" / "nets"
 class Net:
     """One recorded network: the shapes of its input and weights, what it computes, and its loss."""
 
-    def __init__(self, input_shape, shapes, forward, lr=0.1, loss="cross_entropy", images=IMAGES, **optim):
+    def __init__(self, input_shape, shapes, forward, lr=0.1, loss="cross_entropy", images=IMAGES, schedule=None, **optim):
         self.input_shape, self.shapes, self.forward, self.lr, self.loss, self.images = input_shape, shapes, forward, lr, loss, images
+        self.schedule = schedule  # of an optimizer, its torch.optim.lr_scheduler, which steps once an epoch
         self.optim = optim  # further arguments of torch.optim.SGD
 
 
@@ -175,6 +176,13 @@ def normed(name, channels, affine=True):
     return {f"{name}.{tensor}": (channels,) for tensor in tensors + ["running_mean", "running_var"]}
 
 
+def cosine_after_warmup(optimizer, warmup=1, epochs=4):
+    """The `schedule = cosine(warmup=1); epochs = 4` of the language."""
+    rise = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / (warmup + 1), total_iters=warmup)
+    fall = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs - warmup)
+    return torch.optim.lr_scheduler.SequentialLR(optimizer, [rise, fall], [warmup])
+
+
 IMAGE_SHAPES = {"conv1.weight": (3, 2, 3, 4), "conv1.bias": (3,), "conv2.weight": (2, 3, 1, 3)}
 MLP_SHAPES = {"linear1.weight": (17, 12), "linear1.bias": (17,), "linear2.weight": (9, 17), "linear3.weight": (4, 9), "linear3.bias": (4,)}
 NETS = {
@@ -182,6 +190,7 @@ NETS = {
     "mlp": Net((12,), MLP_SHAPES, mlp),
     "momentum": Net((12,), MLP_SHAPES, mlp, momentum=0.9),
     "nesterov": Net((12,), MLP_SHAPES, mlp, momentum=0.7, nesterov=True, weight_decay=0.05),
+    "scheduled": Net((12,), MLP_SHAPES, mlp, images=7, schedule=cosine_after_warmup, momentum=0.9),
     "strided": Net((3, 11, 9), {"conv1.weight": (5, 3, 3, 2), "conv1.bias": (5,), "conv2.weight": (4, 5, 3, 3), "conv2.bias": (4,),
                                 "conv3.weight": (3, 4, 4, 2), "conv3.bias": (3,), "linear1.weight": (3, 12), "linear1.bias": (3,)}, strided),
     "dilated": Net((2, 12, 10), {"conv1.weight": (4, 2, 3, 3), "conv1.bias": (4,), "conv2.weight": (3, 4, 2, 3), "conv2.bias": (3,),
@@ -247,6 +256,7 @@ def record(name, net):
 
     losses, at, w.training = [], 0, True
     optimizer = torch.optim.SGD(trained, lr=net.lr, **net.optim)
+    schedule = net.schedule(optimizer) if net.schedule else None
     for _ in range(STEPS):
         rows = slice(at, min(at + BATCH, net.images))
         at = rows.stop % net.images
@@ -255,6 +265,8 @@ def record(name, net):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
+        if schedule and at == 0:
+            schedule.step()
 
     update = {key: w[key].detach().numpy() - initial[key].astype(np.float64) for key in w}
     for key, value in update.items():

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every network of examples/ against PyTorch in float64, at a size that runs in seconds: the losses of eight steps, every tensor's
-# update, and then the output in inference, with the running statistics of those steps. Two networks at a time.
+# update, and then the output in inference, with the running statistics of those steps. Two networks at a time. First, that each one's
+# comment and README's table give the number of its parameters.
 source "$(dirname "$0")/lib.sh"
 
 check() { # check NAME: in a folder of its own
@@ -23,6 +24,9 @@ check() { # check NAME: in a folder of its own
 names=(linear mlp lenet edge googlenet resnext18 resnet18 regnetx32 mobilenet_v1 densenet alexnet vgg11 nin)
 for source in "$root"/examples/*.net; do
     name=$(basename "$source" .net)
+    parameters=$("$NETC" --summary "$source" | awk '/^total/ { print $3 }')
+    grep -q "^#.*\<$parameters parameters" "$source" || fail "examples/$name.net does not say that it has $parameters parameters"
+    grep -q "^| \[$name\].*| $parameters\>" "$root/README.md" || fail "README's table does not give $name $parameters parameters"
     [[ " ${names[*]} " == *" $name "* ]] || fail "examples/$name.net is not recorded: give it a row in tests/record_examples.py, and here"
 done
 [[ $(ls "$tests/data/examples" | wc -l) == "${#names[@]}" ]] || fail "another number of records than of networks"

@@ -14,6 +14,7 @@ foreach(name dataset idx npy safetensors loader init resize plot pool options sy
     add_test(NAME runtime_${name} COMMAND test_runtime_${name})
     set_tests_properties(runtime_${name} PROPERTIES LABELS unit TIMEOUT 60)
 endforeach()
+target_compile_definitions(test_runtime_dataset PRIVATE TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
 
 # The trainer from end to end, with the hand-written network.
 add_executable(fake_trainer)

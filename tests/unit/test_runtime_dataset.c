@@ -4,6 +4,7 @@
 #include "runtime_test.h"
 #include "train.h"
 
+#include <inttypes.h>
 #include <math.h>
 
 /* A model for arrays x.npy -> y.npy: 1x2x3 -> 4, in a scratch folder that becomes the working folder. */
@@ -145,16 +146,28 @@ START_TEST(test_idx_resized)
 }
 END_TEST
 
+/* Against PyTorch's schedulers, as tests/record_training.py wrote them down: "KIND EVERY GAMMA WARMUP LR : rates", for 12 epochs. */
 START_TEST(test_schedules)
 {
-    nrt_train t = {.schedule = NRT_CONSTANT, .schedule_every = 3, .schedule_gamma = 0.5, .schedule_warmup = 0};
-    ck_assert(train_rate(&t, 0.1, 7, 10) == 0.1);
-    t.schedule = NRT_STEP;
-    ck_assert(train_rate(&t, 0.1, 2, 10) == 0.1 && train_rate(&t, 0.1, 3, 10) == 0.05 && train_rate(&t, 0.1, 6, 10) == 0.025);
-    t.schedule = NRT_COSINE;
-    ck_assert(train_rate(&t, 0.1, 0, 10) == 0.1 && fabs(train_rate(&t, 0.1, 5, 10) - 0.05) < 1e-12 && train_rate(&t, 0.1, 9, 10) < 0.003);
-    t.schedule_warmup = 4;
-    ck_assert(fabs(train_rate(&t, 0.1, 0, 10) - 0.02) < 1e-12 && fabs(train_rate(&t, 0.1, 3, 10) - 0.08) < 1e-12 && train_rate(&t, 0.1, 4, 10) == 0.1);
+    static const char *const kinds[] = {[NRT_CONSTANT] = "constant", [NRT_STEP] = "step", [NRT_COSINE] = "cosine"};
+    enum { EPOCHS = 12 };
+    FILE *in = fopen(TEST_DATA "/schedules.txt", "r");
+    char kind[16];
+    double lr, wanted;
+    int lines = 0;
+    nrt_train t = {0};
+    ck_assert(in != NULL);
+    while (fscanf(in, "%15s %" SCNd64 " %lf %" SCNd64 " %lf :", kind, &t.schedule_every, &t.schedule_gamma, &t.schedule_warmup, &lr) == 5) {
+        for (t.schedule = NRT_COSINE; t.schedule > 0 && strcmp(kinds[t.schedule], kind) != 0;)
+            t.schedule--;
+        for (int64_t e = 0; e < EPOCHS; e++) {
+            ck_assert_int_eq(fscanf(in, "%lf", &wanted), 1);
+            ck_assert_msg(fabs(train_rate(&t, lr, e, EPOCHS) - wanted) <= 1e-14 * lr, "%s, epoch %d", kind, (int)e);
+        }
+        lines++;
+    }
+    ck_assert_int_eq(lines, 8);
+    fclose(in);
 }
 END_TEST
 
