@@ -29,7 +29,7 @@ from record_files import write_losses, write_npy
 IMAGES, BATCH, STEPS = 33, 13, 8
 LOSS_BOUND, UPDATE_BOUND, OUTPUT_BOUND = 2e-5, 1e-3, 1e-4  # of tests/e2e/examples.sh
 NOTHING = 1e-12  # an update below this is zero but for rounding: biases ahead of a batch norm
-NOISE, NOISES = 3e-7, 12  # relative: some last bits of a float32; how often
+NOISE, NOISES = 2e-6, 12  # relative: some last bits of a float32, as Winograd's way with convolutions may lose them; how often
 DRAWS = 60
 FOLDER = pathlib.Path(__file__).parent / "data" / "examples"
 
@@ -45,7 +45,7 @@ class Example:
     def options(self):
         defines = {"size": self.shape[1]} if self.resized else {}
         defines |= self.constants | ({"drop": 0} if self.drop else {})
-        defines |= {"train.batch": BATCH, "train.lr": self.lr, "train.data": 'arrays(inputs="x.npy", targets="y.npy")'}
+        defines |= {"train.batch": BATCH, "train.lr": self.lr, "train.schedule": "constant", "train.data": 'arrays(inputs="x.npy", targets="y.npy")'}
         return [word for name, value in defines.items() for word in ("-D", f"{name}={value}")]
 
 
@@ -63,6 +63,7 @@ EXAMPLES = {
     "densenet": Example(48, 0.03, growth=4),
     "mobilenet_v1": Example(48, 0.003, optim={"momentum": 0.9, "nesterov": True, "weight_decay": 4e-5}, divide=8),
     "regnetx32": Example(32, 0.01),
+    "cifar10": Example((3, 32, 32), 0.003, optim={"momentum": 0.9, "weight_decay": 5e-4}, ratio=4),
 }
 
 

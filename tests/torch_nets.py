@@ -228,6 +228,18 @@ def mobilenet_v1(t, x, divide=1):
     return t.linear(x.mean((2, 3)), 10)
 
 
+def cifar10(t, x, ratio=1):
+    def stage(t, x, channels):
+        for _ in range(2):
+            x = torch.relu(t.batch_norm(t.conv(x, channels, 3, pad=1, bias=False)))
+        return F.max_pool2d(x, 2)
+
+    for channels in (32, 64, 128):
+        with t.block("stage"):
+            x = stage(t, x, channels // ratio)
+    return t.linear(x.mean((2, 3)), 10)
+
+
 def parameters(network, shape, **constants):
     """How many numbers are trained."""
     tape = Tape(lambda name, shape: np.zeros(shape, np.float32), torch.float32)

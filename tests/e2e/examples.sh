@@ -21,7 +21,7 @@ check() { # check NAME: in a folder of its own
     rm -r run initial.safetensors
 }
 
-names=(linear mlp lenet edge googlenet resnext18 resnet18 regnetx32 mobilenet_v1 densenet alexnet vgg11 nin)
+names=(linear mlp lenet edge googlenet resnext18 resnet18 regnetx32 mobilenet_v1 densenet alexnet vgg11 nin cifar10)
 for source in "$root"/examples/*.net; do
     name=$(basename "$source" .net)
     parameters=$("$NETC" --summary "$source" | awk '/^total/ { print $3 }')
