@@ -130,10 +130,11 @@ static bool says_something(const RandomNet *net, int i, NetShape in) {
 }
 
 bool net_valid(const RandomNet *net, NetShape shape[NET_RECORDS + 1]) {
-    int open, trained = 0;
+    int open;
+    bool trained = false; /* by more than its direction: what a batch_norm scales has no gradient along itself, and one weight no other */
     if (!net_shapes(net, shape, &open) || open || net->images > net->batch) return false;
     for (int i = 0; i < net->n; i++) {
-        trained += has_weights(&net->at[i]);
+        trained = has_weights(&net->at[i]) || (trained && net->at[i].op != NET_NORM);
         if (!says_something(net, i, shape[i])) return false;
     }
     return trained && (net->loss != LOSS_ENTROPY || (shape[net->n].flat && shape[net->n].c > 1 && shape[net->n].c <= MOST_CLASSES));
