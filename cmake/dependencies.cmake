@@ -1,8 +1,10 @@
-# What must be installed (scripts/lib.sh installs it on Debian): LLVM 19, flex, bison, zlib, threads; Check for the tests.
+# What must be installed (scripts/lib.sh installs it on Debian): LLVM 19, flex, bison, zlib, libpng, libjpeg, threads; Check for the tests.
 
 find_package(BISON 3.8 REQUIRED)
 find_package(FLEX 2.6 REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(PNG 1.6 REQUIRED)
+find_package(JPEG REQUIRED)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "algorithm.h"
 #include "elaborate.h"
 #include "emit_llvm.h"
 #include "grad.h"
@@ -267,7 +268,6 @@ static bool elaborate_source(Driver *d) {
     if (!e) return stop(d, EXIT_SOURCE);
     if (only_shapes(d)) end_pass(d, PASS_ELABORATE, NULL, NULL); /* layers without operators leave no graph to show */
     if (!want_graph(d, e->model)) return false;
-    if (!elaborate_complete(e, d->diag)) return stop(d, EXIT_SOURCE);
     d->graph = e->graph;
     graph_sweep(d->graph);
     verify_graph(d->graph);
@@ -314,12 +314,23 @@ static PlanOptions plan_switches(const Driver *d) {
     p.depth_first = d->options.on[SWITCH_DEPTH_FIRST];
     p.tile = d->options.on[SWITCH_TILE];
     p.partial = d->options.on[SWITCH_PARTIAL];
+    p.winograd = d->options.on[SWITCH_WINOGRAD];
     return p;
 }
 
 static bool write_loops(Driver *d) {
     if (!write_all(d, EMIT_PLAN, false, print_plan) || !write_all(d, EMIT_LOOPS, false, print_loops)) return false;
     return !nothing_after(d, EMIT_LOOPS) || stop(d, EXIT_OK);
+}
+
+/* Each convolution as it is to be computed. */
+static bool choose_algorithms(Driver *d) {
+    PlanOptions options = plan_switches(d);
+    pass_begin(&d->passes, PASS_ALGORITHM);
+    algorithm_choose(d->graph, &options);
+    graph_sweep(d->graph);
+    verify_graph(d->graph);
+    return end_pass(d, PASS_ALGORITHM, "graph", print_graph);
 }
 
 /* The graph as kernels. */
@@ -340,7 +351,7 @@ static bool read_loops(Driver *d) {
 
 /* The kernels as LLVM IR, and what is made of that but for the executable. */
 static bool generate(Driver *d) {
-    EmitOptions options = {.opt_level = d->options.level, .debug = d->options.lines};
+    EmitOptions options = {.opt_level = d->options.level, .debug = d->options.lines, .share = d->options.on[SWITCH_SHARE]};
     pass_begin(&d->passes, PASS_EMIT);
     d->code_module = emit_program(d->arena, d->program, d->diag, d->target, &options);
     bool goes_on = end_pass(d, PASS_EMIT, "llvm-ir", print_ir);
@@ -350,7 +361,9 @@ static bool generate(Driver *d) {
 }
 
 static bool link_to(Driver *d, const Text *object, const char *path) {
-    LinkOptions options = {.strip = !d->options.lines, .verbose = d->options.verbose, .dry_run = d->options.dry_run};
+    Type in = d->program->model->input;
+    bool pictures = in.rank == 3 && (in.dim[0] == 1 || in.dim[0] == 3); /* what `predict FILE` and images() can feed */
+    LinkOptions options = {.pictures = pictures, .strip = !d->options.lines, .verbose = d->options.verbose, .dry_run = d->options.dry_run};
     pass_begin(&d->passes, PASS_LINK);
     int code = link_executable(d->arena, object->at, object->n, path, &options);
     return code ? stop(d, code) : end_pass(d, PASS_LINK, NULL, NULL);
@@ -374,7 +387,7 @@ static bool front_end(Driver *d) {
     if (!check_outputs(d) || !check_defines(d) || !choose_target(d) || !read_source(d)) return false;
     if (has_suffix(d->options.input, ".loops")) return read_loops(d);
     bool good = has_suffix(d->options.input, ".graph") ? read_graph(d) : parse_source(d) && elaborate_source(d);
-    return good && add_inference(d) && differentiate(d) && lower_graph(d);
+    return good && add_inference(d) && differentiate(d) && choose_algorithms(d) && lower_graph(d);
 }
 
 static void run(Driver *d) {

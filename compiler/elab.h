@@ -119,7 +119,6 @@ Value elab_fail(Elab *e, Span s, const char *fmt, ...) __attribute__((format(pri
 bool elab_step(Elab *e, Span s);
 /* The candidate nearest to `name` when it is near enough for "did you mean", else null. */
 const char *elab_nearest(const char *name, const char *const *candidates, int n);
-void elab_missing(Elab *e, Span s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* ---- names ---- */
 

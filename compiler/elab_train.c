@@ -5,12 +5,15 @@
 
 #include <string.h>
 
+/* What every source of pictures takes, behind arguments of its own. */
+#define PICTURE_ARGUMENTS "resize:size=none mean:levels=0 std:spreads=1"
+
 const RecordInfo elab_records[] = {
     {"data", "synthetic", NRT_SYNTHETIC, ""},
-    {"data", "fashion_mnist", NRT_FASHION_MNIST, "resize:size=none"},
-    {"data", "mnist", NRT_MNIST, "resize:size=none"},
-    {"data", "cifar10", NRT_CIFAR10, "resize:size=none"},
-    {"data", "images", NRT_IMAGES, "folder:string resize:size=none"},
+    {"data", "fashion_mnist", NRT_FASHION_MNIST, PICTURE_ARGUMENTS},
+    {"data", "mnist", NRT_MNIST, PICTURE_ARGUMENTS},
+    {"data", "cifar10", NRT_CIFAR10, PICTURE_ARGUMENTS},
+    {"data", "images", NRT_IMAGES, "folder:string test:share=0.1 " PICTURE_ARGUMENTS},
     {"data", "arrays", NRT_ARRAYS, "inputs:string targets:string"},
     {"optim", "sgd", 0, "lr:positive=0.1 momentum:share=0 nesterov:bool=false weight_decay:nonneg=0"},
     {"schedule", "constant", NRT_CONSTANT, ""},
@@ -39,6 +42,7 @@ typedef struct Train {
     Span span;                        /* of the data setting, or of the network where there is none */
     const Ast *value[OVERRIDES];      /* by setting: where it is set, or null */
     const Record *data, *loss;
+    Value mean, deviation;            /* the arguments mean and std of pictures; NONE elsewhere */
 } Train;
 
 static int setting_number(const char *name, int n) {
@@ -132,10 +136,23 @@ static const Record *record(Elab *e, Train *t, const char *setting) {
     return NULL;
 }
 
-static void set_resize(Train *t, Value v) {
-    if (v.kind != VALUE_PAIR) return;
-    t->out->resize_h = v.pair[0];
-    t->out->resize_w = v.pair[1];
+/* One number for all channels, or one for each. */
+static void set_by_channel(double out[3], Value v) {
+    for (int i = 0; i < 3; i++) {
+        if (v.kind != VALUE_TUPLE) out[i] = v.f;
+        else if (i < v.tuple->n) out[i] = value_number(v.tuple->at[i]);
+        else out[i] = out[v.tuple->n - 1];
+    }
+}
+
+/* args: what PICTURE_ARGUMENTS stands for. */
+static void set_pictures(Train *t, const Value *args) {
+    if (args[0].kind == VALUE_PAIR) {
+        t->out->resize_h = args[0].pair[0];
+        t->out->resize_w = args[0].pair[1];
+    }
+    set_by_channel(t->out->mean, t->mean = args[1]);
+    set_by_channel(t->out->std, t->deviation = args[2]);
 }
 
 static void set_data(Elab *e, Train *t) {
@@ -150,13 +167,12 @@ static void set_data(Elab *e, Train *t) {
         break;
     case NRT_IMAGES:
         t->out->path_a = r->args[0].s;
-        set_resize(t, r->args[1]);
+        t->out->test_share = r->args[1].f;
+        set_pictures(t, r->args + 2);
         break;
-    case NRT_FASHION_MNIST: case NRT_MNIST: case NRT_CIFAR10: set_resize(t, r->args[0]); break;
+    case NRT_FASHION_MNIST: case NRT_MNIST: case NRT_CIFAR10: set_pictures(t, r->args); break;
     default: break;
     }
-    if (r->info->number == NRT_IMAGES || r->info->number == NRT_CIFAR10)
-        elab_missing(e, r->span, "data source '%s' is not supported yet", r->info->name);
 }
 
 /* Where an argument of sgd comes from: its own -D, else the optim setting. */
@@ -209,11 +225,33 @@ static void set_scalars(Elab *e, Train *t) {
 
 /* ---- against the network ---- */
 
+/* A mean or deviation in a tuple has one number for each channel, or one for all. */
+static void check_by_channel(Elab *e, const Train *t, const char *name, Value v, int64_t channels) {
+    if (v.kind == VALUE_TUPLE && v.tuple->n != 1 && v.tuple->n != channels)
+        elab_fail(e, t->data->span, "%s has %d numbers, the pictures have %lld channel%s", name, v.tuple->n, (long long)channels, channels == 1 ? "" : "s");
+}
+
+/* One picture of the source. Those of a folder become what the network wants: its size, and grey or colours. */
+static Type data_type(const nrt_train *o, Type in) {
+    bool cifar = o->data == NRT_CIFAR10, folder = o->data == NRT_IMAGES;
+    int64_t channels = folder ? in.dim[0] : cifar ? 3 : 1, h = folder ? in.dim[1] : cifar ? 32 : 28, w = folder ? in.dim[2] : h;
+    return type_batched(3, channels, o->resize_h ? o->resize_h : h, o->resize_w ? o->resize_w : w);
+}
+
+static bool is_picture(Type t) { return t.rank == 3 && (t.dim[0] == 1 || t.dim[0] == 3); }
+
 static void check_data(Elab *e, Train *t, const Ast *network) {
     const nrt_train *o = t->out;
-    if (!t->data || o->data == NRT_SYNTHETIC || o->data == NRT_ARRAYS || o->data == NRT_IMAGES) return;
-    int64_t side = o->data == NRT_CIFAR10 ? 32 : 28, channels = o->data == NRT_CIFAR10 ? 3 : 1;
-    Type in = e->model->input, data = type_batched(3, channels, o->resize_h ? o->resize_h : side, o->resize_w ? o->resize_w : side);
+    if (!t->data || o->data == NRT_SYNTHETIC || o->data == NRT_ARRAYS) return;
+    Type in = e->model->input, data = data_type(o, in);
+    int64_t channels = data.dim[0];
+    if (o->data == NRT_IMAGES && !is_picture(in)) {
+        if (elab_error(e, t->data->span, "data gives 1xHxW or 3xHxW, network wants %s", type_text(e->arena, in)))
+            diag_note(e->diag, network->kid[0]->span, "the network's input is declared here");
+        return;
+    }
+    check_by_channel(e, t, "mean", t->mean, channels);
+    check_by_channel(e, t, "std", t->deviation, channels);
     if (type_equal(in, data)) return;
     if (!elab_error(e, t->data->span, "data gives %s, network wants %s", type_text(e->arena, data), type_text(e->arena, in))) return;
     diag_note(e->diag, network->kid[0]->span, "the network's input is declared here");

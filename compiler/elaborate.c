@@ -88,27 +88,6 @@ const char *elab_nearest(const char *name, const char *const *candidates, int n)
     return near;
 }
 
-void elab_missing(Elab *e, Span s, const char *fmt, ...) {
-    for (int i = 0; i < e->result->missing.n; i++) {
-        Span m = e->result->missing.at[i].span;
-        if (m.file == s.file && m.start == s.start && i < DIAG_LIMIT && strcmp(fmt, "sgd(%s=%s) is not supported yet")) return;
-        if (i == DIAG_LIMIT) return;
-    }
-    va_list ap;
-    va_start(ap, fmt);
-    Text t = {0};
-    text_vprintf(&t, fmt, ap);
-    va_end(ap);
-    Missing m = {s, arena_str(e->arena, t.at, t.n)};
-    text_free(&t);
-    VEC_PUSH(e->arena, &e->result->missing, m);
-}
-
-bool elaborate_complete(const Elaborated *e, Diag *diag) {
-    for (int i = 0; i < e->missing.n; i++) diag_error(diag, e->missing.at[i].span, "%s", e->missing.at[i].text);
-    return !e->missing.n;
-}
-
 /* ---- names ---- */
 
 const Binding *elab_find_local(const Elab *e, const char *name) {

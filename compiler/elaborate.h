@@ -20,17 +20,11 @@ typedef struct ElaborateOptions {
     int ndefines;
 } ElaborateOptions;
 
-typedef struct Missing { Span span; const char *text; } Missing; /* what the program asks for and nobody can do yet */
-
 typedef struct Elaborated {
     Model *model;
-    Graph *graph;  /* the network and its loss; roots OUTPUT and LOSS unless something is missing */
-    VEC(Missing) missing;
+    Graph *graph;  /* the network and its loss; roots OUTPUT and LOSS */
 } Elaborated;
 
 /* Elaborates a parsed file and what it imports; null after errors, which are in the Diag. */
 Elaborated *elaborate(Arena *a, Diag *diag, int file, const Ast *ast, const ElaborateOptions *options);
-/* Is the graph whole? If not, reports as errors what is missing: only who wants more than shapes has to ask. */
-bool elaborate_complete(const Elaborated *e, Diag *diag);
-
 #endif

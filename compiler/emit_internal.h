@@ -8,6 +8,8 @@
 #include <llvm-c/DebugInfo.h>
 #include <llvm-c/TargetMachine.h>
 
+enum { SHARED_OFFSETS = 5 }; /* the place of `offsets` among shared_type's arguments */
+
 typedef struct Emit {
     Arena *a;
     const Program *p;
@@ -20,6 +22,7 @@ typedef struct Emit {
     LLVMBuilderRef b;
     LLVMTypeRef i1, i8, i32, i64, f32, f64, ptr, none;
     LLVMTypeRef kernel_type;     /* void(ptr ctx, i64 worker, i64 lo, i64 hi, i64 task) */
+    LLVMTypeRef shared_type;     /* the same, and ptr offsets: of the buffers of one of several kernels alike */
     LLVMTypeRef task_type;       /* nrt_task_fn */
     LLVMValueRef *kernels;       /* by place in p->kernels */
     LLVMValueRef parallel_for;
@@ -64,8 +67,10 @@ void emit_kernels(Emit *e);
 
 /* ---- emit_segment.c ---- */
 
+/* Where a forward kernel leaves its result of a lane block; null where it leaves none. */
+const Buffer *emit_result(const Program *p, const Kernel *k);
 /* The function of an entry, NETWORK.step or NETWORK.infer, and the task functions of its segments. */
-LLVMValueRef emit_entry(Emit *e, const Entry *entry, bool guard_loss);
+LLVMValueRef emit_entry(Emit *e, const Entry *entry, bool step);
 
 /* ---- emit_model.c ---- */
 

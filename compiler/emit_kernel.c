@@ -11,11 +11,17 @@
  *
  * Locals are one stack slot each. If all their indices are constants then, after unrolling, sroa splits the slot into registers.
  *
+ * Kernels alike (loop_alike.h) have one body. It takes the offsets of its buffers as one argument more, and reads them once; each kernel
+ * is a function of its own that calls it with a constant table.
+ *
  * Loops test before the first pass and after each: `if (lo < hi) do ... while ((v += step) < hi)`.
  */
 #include "emit_internal.h"
 
 #include <stddef.h>
+
+#include "loop_alike.h"
+#include "map.h"
 
 enum { DEPTH_MAX = 80, LANES_MAX = 64, SPACES = SPACE_LOCAL + 1 };
 
@@ -45,6 +51,8 @@ typedef struct Body {
     LLVMMetadataRef scopes[SPACES]; /* one scope for each space, */
     LLVMValueRef scope_list[SPACES], other_list[SPACES]; /* itself and all the others, as metadata of an access */
     VEC(LLVMValueRef) slots; /* of locals, in their order */
+    const Likeness *shared;  /* the body of kernels alike: its buffers, in the order of the table of offsets; or null */
+    LLVMValueRef *starts;    /* where those buffers begin; null until used */
     LLVMMetadataRef subprogram, place; /* place: in the source, while the builder is away at a home */
 } Body;
 
@@ -144,19 +152,43 @@ static LLVMValueRef load_space(Body *b, Space s) {
     return LLVMBuildGEP2(e->b, e->i8, at, &skip, 1, "mine");
 }
 
-/* Where a buffer's space, or a local's slot, begins: made once, in the entry block. */
-static LLVMValueRef space_start(Body *b, const Buffer *buffer) {
+/* Where a buffer's space begins: made once, in the entry block. */
+static LLVMValueRef space_start(Body *b, Space space) {
+    if (!b->space[space]) {
+        LLVMBasicBlockRef here = go_home(b, b->entry);
+        b->space[space] = load_space(b, space);
+        go_back(b, here);
+    }
+    return b->space[space];
+}
+
+/* Where buffer number i of kernels alike begins: its offset stands in the table that is the last argument. */
+static LLVMValueRef shared_start(Body *b, int i) {
+    if (!b->starts[i]) {
+        LLVMValueRef space = space_start(b, b->shared->buffers.at[i]->space), index = emit_i64(b->e, i);
+        LLVMBasicBlockRef here = go_home(b, b->entry);
+        LLVMValueRef at = LLVMBuildGEP2(b->e->b, b->e->i64, LLVMGetParam(b->fn, SHARED_OFFSETS), &index, 1, "");
+        LLVMValueRef offset = LLVMBuildLoad2(b->e->b, b->e->i64, at, "");
+        LLVMSetMetadata(offset, b->e->md_invariant, LLVMMetadataAsValue(b->e->cx, LLVMMDNodeInContext2(b->e->cx, NULL, 0)));
+        b->starts[i] = LLVMBuildGEP2(b->e->b, b->e->i8, space, &offset, 1, b->shared->buffers.at[i]->name);
+        go_back(b, here);
+    }
+    return b->starts[i];
+}
+
+/* Where a buffer's own numbers, or those of its space, begin, and the constant way from there to the buffer. */
+static LLVMValueRef buffer_start(Body *b, const Buffer *buffer, int64_t *rest) {
+    *rest = buffer->offset;
     if (buffer->space == SPACE_LOCAL) {
         for (int i = 0; i < b->k->locals.n; i++)
             if (b->k->locals.at[i] == buffer) return b->slots.at[i];
         BUG("kernel '%s': local '%s' is not its own", b->k->name, buffer->name);
     }
-    if (!b->space[buffer->space]) {
-        LLVMBasicBlockRef here = go_home(b, b->entry);
-        b->space[buffer->space] = load_space(b, buffer->space);
-        go_back(b, here);
-    }
-    return b->space[buffer->space];
+    if (!b->shared) return space_start(b, buffer->space);
+    *rest = 0;
+    for (int i = 0; i < b->shared->buffers.n; i++)
+        if (b->shared->buffers.at[i] == buffer) return shared_start(b, i);
+    BUG("kernel '%s': buffer '%s' has no number", b->k->name, buffer->name);
 }
 
 /* from + scale * variable number i, in bytes, at the variable's home. */
@@ -179,11 +211,13 @@ static Place find_place(Body *b, const Buffer *buffer, const Affine *at) {
     int64_t bytes = elem_bytes(buffer);
     bool aligned = buffer->space <= SPACE_SCRATCH || buffer->space == SPACE_LOCAL;
     Resolved r;
+    int64_t rest;
+    LLVMValueRef start = buffer_start(b, buffer, &rest);
     r.lane = 0;
     r.top = 0;
-    r.c = buffer->base * bytes + buffer->offset;
+    r.c = buffer->base * bytes + rest;
     for (int i = 0; i < buffer->rank; i++) resolve_add(b, at[i], buffer->stride[i] * bytes, &r);
-    Place p = { space_start(b, buffer), r.c, r.lane, 0 };
+    Place p = { start, r.c, r.lane, 0 };
     int64_t divisor = gcd_i64(aligned ? 64 : bytes, r.c < 0 ? -r.c : r.c);
     for (int i = 0; i < r.top; i++) {
         if (r.k[i] == 0) continue;
@@ -611,14 +645,16 @@ static void bind_arguments(Body *b) {
     if (k->chunks) push_value(b, k->chunks, chunks, b->entry, 1);
 }
 
-static LLVMValueRef kernel(Emit *e, const Kernel *k) {
-    const char *name = arena_printf(e->a, "%s.%s", e->p->model->name, k->name);
+/* A function of this name that does what the kernel says: on the kernel's own buffers, or (shared) on those of a table. */
+static LLVMValueRef kernel_function(Emit *e, const Kernel *k, const char *name, const Likeness *shared) {
     Body *b = ARENA_NEW(e->a, Body);
     b->e = e;
     b->k = k;
     b->lanes = 1;
+    b->shared = shared;
+    if (shared) b->starts = ARENA_ARRAY(e->a, LLVMValueRef, i64_max(shared->buffers.n, 1));
     LLVMSetCurrentDebugLocation2(e->b, NULL);
-    b->fn = emit_function(e, name, e->kernel_type, LLVMInternalLinkage);
+    b->fn = emit_function(e, name, shared ? e->shared_type : e->kernel_type, LLVMInternalLinkage);
     b->subprogram = emit_subprogram(e, b->fn, name, k->span);
     LLVMSetCurrentDebugLocation2(e->b, emit_place(e, k->span, b->subprogram));
     b->ctx = LLVMGetParam(b->fn, 0);
@@ -635,7 +671,57 @@ static LLVMValueRef kernel(Emit *e, const Kernel *k) {
     return b->fn;
 }
 
+static LLVMValueRef offset_table(Emit *e, const char *name, const Likeness *l) {
+    LLVMValueRef *offsets = ARENA_ARRAY(e->a, LLVMValueRef, i64_max(l->buffers.n, 1));
+    for (int i = 0; i < l->buffers.n; i++) offsets[i] = emit_i64(e, l->buffers.at[i]->offset);
+    LLVMTypeRef type = LLVMArrayType2(e->i64, (uint64_t)l->buffers.n);
+    LLVMValueRef table = LLVMAddGlobal(e->module, type, name);
+    LLVMSetInitializer(table, LLVMConstArray2(e->i64, offsets, (uint64_t)l->buffers.n));
+    LLVMSetGlobalConstant(table, true);
+    LLVMSetLinkage(table, LLVMInternalLinkage);
+    return table;
+}
+
+/* The kernel as a call of the body that it shares. */
+static LLVMValueRef shared_kernel(Emit *e, const Kernel *k, const char *name, LLVMValueRef body, const Likeness *l) {
+    LLVMValueRef args[SHARED_OFFSETS + 1];
+    LLVMSetCurrentDebugLocation2(e->b, NULL);
+    LLVMValueRef fn = emit_function(e, name, e->kernel_type, LLVMInternalLinkage);
+    LLVMSetCurrentDebugLocation2(e->b, emit_place(e, k->span, emit_subprogram(e, fn, name, k->span)));
+    for (unsigned i = 0; i < SHARED_OFFSETS; i++) args[i] = LLVMGetParam(fn, i);
+    args[SHARED_OFFSETS] = offset_table(e, arena_printf(e->a, "%s.offsets", name), l);
+    LLVMBuildCall2(e->b, e->shared_type, body, args, SHARED_OFFSETS + 1, "");
+    LLVMBuildRetVoid(e->b);
+    return fn;
+}
+
+/* Kernels of one key. */
+typedef struct Family { int size; LLVMValueRef body; } Family;
+
+static Family *family_of(Emit *e, Map *families, const char *key) {
+    void **at = map_at(e->a, families, key);
+    if (!*at) *at = ARENA_NEW(e->a, Family);
+    return *at;
+}
+
 void emit_kernels(Emit *e) {
-    e->kernels = ARENA_ARRAY(e->a, LLVMValueRef, i64_max(e->p->kernels.n, 1));
-    for (int i = 0; i < e->p->kernels.n; i++) e->kernels[i] = kernel(e, e->p->kernels.at[i]);
+    int n = e->p->kernels.n;
+    Map families = {0};
+    Likeness *like = ARENA_ARRAY(e->a, Likeness, i64_max(n, 1));
+    e->kernels = ARENA_ARRAY(e->a, LLVMValueRef, i64_max(n, 1));
+    for (int i = 0; i < n && e->options.share; i++) {
+        like[i] = loop_likeness(e->a, e->p->kernels.at[i]);
+        family_of(e, &families, like[i].key)->size++;
+    }
+    for (int i = 0; i < n; i++) {
+        const Kernel *k = e->p->kernels.at[i];
+        const char *name = arena_printf(e->a, "%s.%s", e->p->model->name, k->name);
+        Family *f = e->options.share ? family_of(e, &families, like[i].key) : NULL;
+        if (!f || f->size == 1) {
+            e->kernels[i] = kernel_function(e, k, name, NULL);
+            continue;
+        }
+        if (!f->body) f->body = kernel_function(e, k, arena_printf(e->a, "%s.and_alike", name), &like[i]);
+        e->kernels[i] = shared_kernel(e, k, name, f->body, &like[i]);
+    }
 }

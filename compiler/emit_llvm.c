@@ -150,6 +150,7 @@ static void open_types(Emit *e) {
     e->ptr = LLVMPointerTypeInContext(e->cx, 0);
     e->none = LLVMVoidTypeInContext(e->cx);
     e->kernel_type = LLVMFunctionType(e->none, (LLVMTypeRef[]){ e->ptr, e->i64, e->i64, e->i64, e->i64 }, 5, false);
+    e->shared_type = LLVMFunctionType(e->none, (LLVMTypeRef[]){ e->ptr, e->i64, e->i64, e->i64, e->i64, e->ptr }, 6, false);
     e->task_type = LLVMFunctionType(e->none, (LLVMTypeRef[]){ e->ptr, e->i64, e->i64 }, 3, false);
     e->md_invariant = LLVMGetMDKindIDInContext(e->cx, "invariant.load", 14);
     e->md_scope = LLVMGetMDKindIDInContext(e->cx, "alias.scope", 11);
@@ -192,8 +193,8 @@ Emitted *emit_program(Arena *a, const Program *p, const Diag *d, const Target *t
     ENSURE(options->opt_level >= 0 && options->opt_level <= 3);
     open_module(&e);
     emit_kernels(&e);
-    LLVMValueRef step = emit_entry(&e, &p->step, false);
-    LLVMValueRef infer = emit_entry(&e, &p->infer, true);
+    LLVMValueRef step = emit_entry(&e, &p->step, true);
+    LLVMValueRef infer = emit_entry(&e, &p->infer, false);
     emit_model(&e, step, infer);
     if (e.di) {
         LLVMDIBuilderFinalize(e.di);

@@ -14,6 +14,7 @@
 typedef struct EmitOptions {
     int opt_level;   /* 0 .. 3: at 0, code as it was written down; from 1 on, redundancies are removed; the rest is the code generator's level */
     bool debug;      /* line tables to the source */
+    bool share;      /* kernels alike (loop_alike.h) have one body */
 } EmitOptions;
 
 typedef enum { EMIT_IR, EMIT_BITCODE, EMIT_ASSEMBLY, EMIT_OBJECT } CodeKind;

@@ -46,6 +46,12 @@ static LLVMValueRef numbers(Emit *e, const int64_t *x, unsigned n) {
     return LLVMConstArray2(e->i64, all, n);
 }
 
+static LLVMValueRef reals(Emit *e, const double *x, unsigned n) {
+    LLVMValueRef all[4];
+    for (unsigned i = 0; i < n; i++) all[i] = LLVMConstReal(e->f64, x[i]);
+    return LLVMConstArray2(e->f64, all, n);
+}
+
 static LLVMValueRef table(Emit *e, const char *name, LLVMValueRef *rows, int n) {
     if (n == 0) return LLVMConstNull(e->ptr);
     LLVMValueRef all = LLVMConstArray2(LLVMTypeOf(rows[0]), rows, (uint64_t)n);
@@ -98,6 +104,30 @@ static LLVMValueRef layers(Emit *e) {
     return table(e, "layers", rows, n);
 }
 
+static LLVMValueRef result(Emit *e, const Buffer *b) {
+    Record r = { .e = e };
+    nrt_result out = { NRT_NOWHERE, 0, { 0 }, { 0 }, 0, 0 };
+    if (b) {
+        out = (nrt_result){ b->space == SPACE_ARENA ? NRT_ARENA : NRT_SCRATCH, b->rank - 1, { 0 }, { 0 }, b->offset / 4 + b->base, b->stride[0] };
+        memcpy(out.dim, b->dim + 1, sizeof *out.dim * (size_t)out.rank);
+        memcpy(out.stride, b->stride + 1, sizeof *out.stride * (size_t)out.rank);
+    }
+    PUT_I32(&r, nrt_result, place, out.place);
+    PUT_I32(&r, nrt_result, rank, out.rank);
+    put(&r, offsetof(nrt_result, dim), numbers(e, out.dim, 4));
+    put(&r, offsetof(nrt_result, stride), numbers(e, out.stride, 4));
+    PUT_I64(&r, nrt_result, first, out.first);
+    PUT_I64(&r, nrt_result, block, out.block);
+    return seal(&r, sizeof out);
+}
+
+static bool in_entry(const Entry *entry, const Kernel *k) {
+    for (int i = 0; i < entry->segments.n; i++)
+        for (int j = 0; j < entry->segments.at[i]->parts.n; j++)
+            if (entry->segments.at[i]->parts.at[j].kernel == k) return true;
+    return false;
+}
+
 static LLVMValueRef kernels(Emit *e) {
     int n = e->p->kernels.n;
     LLVMValueRef *rows = ARENA_ARRAY(e->a, LLVMValueRef, n + 1);
@@ -109,6 +139,7 @@ static LLVMValueRef kernels(Emit *e) {
         PUT_I32(&r, nrt_kernel, pass, k->pass);
         PUT_I64(&r, nrt_kernel, flops, k->flops);
         PUT_I64(&r, nrt_kernel, bytes, k->bytes);
+        put(&r, offsetof(nrt_kernel, result), result(e, in_entry(&e->p->step, k) ? emit_result(e->p, k) : NULL));
         rows[i] = seal(&r, sizeof(nrt_kernel));
     }
     return table(e, "kernels", rows, n);
@@ -130,6 +161,9 @@ static LLVMValueRef train(Emit *e) {
     PUT_I64(&r, nrt_train, seed, t->seed);
     PUT_I64(&r, nrt_train, resize_h, t->resize_h);
     PUT_I64(&r, nrt_train, resize_w, t->resize_w);
+    put(&r, offsetof(nrt_train, mean), reals(e, t->mean, 3));
+    put(&r, offsetof(nrt_train, std), reals(e, t->std, 3));
+    PUT_F64(&r, nrt_train, test_share, t->test_share);
     PUT_TEXT(&r, nrt_train, path_a, t->path_a);
     PUT_TEXT(&r, nrt_train, path_b, t->path_b);
     PUT_F64(&r, nrt_train, lr, t->lr);

@@ -3,14 +3,15 @@
  * A task of a BLOCKS segment is one chunk of lane blocks, and runs all kernels on it. Tasks of an ITEMS segment are numbered
  * through the parts; a chain of comparisons finds the part, and the task's number within the part gives the range. Around a
  * kernel the cycle counter is read where ctx->ticks asks for it. In inference, kernels that read labels or targets are left
- * out when the caller gave none.
+ * out when the caller gave none. A training step tells ctx->watch of forward kernels, and asks ctx->go_on once the losses are known:
+ * every parameter's gradient, and so every update, comes after them.
  */
 #include "emit_internal.h"
 
 #include <stddef.h>
 #include <string.h>
 
-typedef struct Task { Emit *e; LLVMValueRef ctx, task, worker, ticks; bool guard_loss; } Task;
+typedef struct Task { Emit *e; LLVMValueRef ctx, task, worker, ticks; bool step; } Task;
 
 /* ---- what a kernel reads ---- */
 
@@ -26,6 +27,30 @@ static bool stmt_reads(const Stmt *s, Space space) {
     for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++)
         if (stmt_reads(s->body.at[i], space)) return true;
     return false;
+}
+
+/* ---- what a kernel writes ---- */
+
+/* The last buffer stored to of those that `wanted` takes; else `found`. */
+static const Buffer *last_store(const Stmt *s, bool (*wanted)(const Program *p, const Buffer *b), const Program *p, const Buffer *found) {
+    if (s->kind == STMT_STORE && wanted(p, s->buffer)) return s->buffer;
+    for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++) found = last_store(s->body.at[i], wanted, p, found);
+    return found;
+}
+
+/* [block][1 to 3 dims][lane] of numbers, in memory that outlasts the kernel. */
+static bool is_result(const Program *p, const Buffer *b) {
+    bool batched = (b->space == SPACE_ARENA && b->dim[0] == -1) || (b->space == SPACE_SCRATCH && b->dim[0] == 1);
+    return b->elem == ELEM_F32 && batched && b->rank >= 3 && b->rank <= 5 && b->dim[b->rank - 1] == p->lanes;
+}
+
+static bool is_loss(const Program *p, const Buffer *b) {
+    (void)p;
+    return b->space == SPACE_LOSS;
+}
+
+const Buffer *emit_result(const Program *p, const Kernel *k) {
+    return k->pass == NRT_FORWARD ? last_store(k->body, is_result, p, NULL) : NULL;
 }
 
 /* ---- one kernel ---- */
@@ -73,7 +98,7 @@ static void call_counted(Task *t, const Kernel *k, LLVMValueRef lo, LLVMValueRef
 /* Goes on only where the caller gave the array that the kernel reads. */
 static void guard(Task *t, const Kernel *k, Space space, size_t field, LLVMBasicBlockRef *skip) {
     Emit *e = t->e;
-    if (!t->guard_loss || !stmt_reads(k->body, space)) return;
+    if (t->step || !stmt_reads(k->body, space)) return;
     if (!*skip) *skip = emit_block(e, "skip");
     LLVMBasicBlockRef given = emit_block(e, "given");
     LLVMValueRef array = emit_field(e, t->ctx, e->ptr, field, "");
@@ -91,6 +116,20 @@ static void call_kernel(Task *t, const Kernel *k, LLVMValueRef lo, LLVMValueRef 
     LLVMPositionBuilderAtEnd(t->e->b, skip);
 }
 
+/* watch(ctx, kernel, worker, block), where the caller gave one; a chunk is one lane block. */
+static void tell(Task *t, const Kernel *k, LLVMValueRef block) {
+    Emit *e = t->e;
+    if (!t->step || e->p->chunk != 1 || !emit_result(e->p, k)) return;
+    LLVMTypeRef type = LLVMFunctionType(e->none, (LLVMTypeRef[]){ e->ptr, e->i64, e->i64, e->i64 }, 4, false);
+    LLVMValueRef watch = emit_field(e, t->ctx, e->ptr, offsetof(nrt_ctx, watch), "watch");
+    LLVMBasicBlockRef watched = emit_block(e, "watched"), after = emit_block(e, "");
+    LLVMBuildCondBr(e->b, LLVMBuildIsNull(e->b, watch, ""), after, watched);
+    LLVMPositionBuilderAtEnd(e->b, watched);
+    LLVMBuildCall2(e->b, type, watch, (LLVMValueRef[]){ t->ctx, emit_i64(e, kernel_place(e->p, k)), t->worker, block }, 4, "");
+    LLVMBuildBr(e->b, after);
+    LLVMPositionBuilderAtEnd(e->b, after);
+}
+
 /* ---- one task ---- */
 
 static void blocks_task(Task *t, const Segment *s) {
@@ -99,7 +138,10 @@ static void blocks_task(Task *t, const Segment *s) {
     LLVMValueRef lo = LLVMBuildNSWMul(e->b, t->task, chunk, "lo");
     LLVMValueRef blocks = emit_field(e, t->ctx, e->i64, offsetof(nrt_ctx, blocks), "blocks");
     LLVMValueRef hi = emit_min(e, LLVMBuildNSWAdd(e->b, lo, chunk, ""), blocks);
-    for (int i = 0; i < s->parts.n; i++) call_kernel(t, s->parts.at[i].kernel, lo, hi, t->task);
+    for (int i = 0; i < s->parts.n; i++) {
+        call_kernel(t, s->parts.at[i].kernel, lo, hi, t->task);
+        tell(t, s->parts.at[i].kernel, lo);
+    }
 }
 
 static void items_task(Task *t, const Segment *s) {
@@ -124,10 +166,10 @@ static void items_task(Task *t, const Segment *s) {
     LLVMPositionBuilderAtEnd(e->b, done);
 }
 
-static LLVMValueRef segment(Emit *e, const Segment *s, bool guard_loss) {
+static LLVMValueRef segment(Emit *e, const Segment *s, bool step) {
     LLVMSetCurrentDebugLocation2(e->b, NULL);
     LLVMValueRef fn = emit_function(e, arena_printf(e->a, "%s.%s", e->p->model->name, s->name), e->task_type, LLVMInternalLinkage);
-    Task t = { e, LLVMGetParam(fn, 0), LLVMGetParam(fn, 1), LLVMGetParam(fn, 2), NULL, guard_loss };
+    Task t = { e, LLVMGetParam(fn, 0), LLVMGetParam(fn, 1), LLVMGetParam(fn, 2), NULL, step };
     LLVMSetValueName2(t.ctx, "ctx", 3);
     LLVMSetValueName2(t.task, "task", 4);
     LLVMSetValueName2(t.worker, "worker", 6);
@@ -179,15 +221,38 @@ static void run_segment(Emit *e, LLVMValueRef fn, LLVMValueRef ctx, LLVMValueRef
     LLVMPositionBuilderAtEnd(e->b, after);
 }
 
-LLVMValueRef emit_entry(Emit *e, const Entry *entry, bool guard_loss) {
+static bool makes_loss(const Segment *s) {
+    for (int i = 0; i < s->parts.n; i++)
+        if (last_store(s->parts.at[i].kernel->body, is_loss, NULL, NULL)) return true;
+    return false;
+}
+
+/* Returns from the entry where there is a go_on and it says 0. */
+static void ask(Emit *e, LLVMValueRef ctx) {
+    LLVMTypeRef type = LLVMFunctionType(e->i32, &e->ptr, 1, false);
+    LLVMValueRef go_on = emit_field(e, ctx, e->ptr, offsetof(nrt_ctx, go_on), "go_on");
+    LLVMBasicBlockRef asked = emit_block(e, "asked"), stop = emit_block(e, "stop"), on = emit_block(e, "on");
+    LLVMBuildCondBr(e->b, LLVMBuildIsNull(e->b, go_on, ""), on, asked);
+    LLVMPositionBuilderAtEnd(e->b, asked);
+    LLVMValueRef said = LLVMBuildCall2(e->b, type, go_on, &ctx, 1, "");
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, said, emit_i32(e, 0), ""), stop, on);
+    LLVMPositionBuilderAtEnd(e->b, stop);
+    LLVMBuildRetVoid(e->b);
+    LLVMPositionBuilderAtEnd(e->b, on);
+}
+
+LLVMValueRef emit_entry(Emit *e, const Entry *entry, bool step) {
     LLVMTypeRef type = LLVMFunctionType(e->none, &e->ptr, 1, false);
     LLVMValueRef *segments = ARENA_ARRAY(e->a, LLVMValueRef, i64_max(entry->segments.n, 1));
-    for (int i = 0; i < entry->segments.n; i++) segments[i] = segment(e, entry->segments.at[i], guard_loss);
+    for (int i = 0; i < entry->segments.n; i++) segments[i] = segment(e, entry->segments.at[i], step);
     LLVMSetCurrentDebugLocation2(e->b, NULL);
     LLVMValueRef fn = emit_function(e, arena_printf(e->a, "%s.%s", e->p->model->name, entry->name), type, LLVMInternalLinkage);
     LLVMValueRef ctx = LLVMGetParam(fn, 0);
     LLVMSetValueName2(ctx, "ctx", 3);
-    for (int i = 0; i < entry->segments.n; i++) run_segment(e, segments[i], ctx, task_count(e, entry->segments.at[i], ctx));
+    for (int i = 0; i < entry->segments.n; i++) {
+        run_segment(e, segments[i], ctx, task_count(e, entry->segments.at[i], ctx));
+        if (step && makes_loss(entry->segments.at[i])) ask(e, ctx);
+    }
     LLVMBuildRetVoid(e->b);
     return fn;
 }

@@ -26,6 +26,18 @@ void grad_add(GradCtx *ctx, Node *node, Node *g) {
     *sum = *sum ? graph_binary(ctx->g, OP_add, *sum, g) : g;
 }
 
+void grad_add_by_result(GradCtx *ctx, OpKind op, Attr attr, Node *n, Node *dy) {
+    Graph *g = ctx->g;
+    Node *index = dy->op == OP_max_pool_grad ? dy->arg[0] : NULL;
+    if (!index || index->op != OP_max_pool_index || index->arg[0] != n) {
+        grad_add(ctx, n->arg[0], graph_node(g, op, attr, 2, (Node *[]){n, dy}));
+        return;
+    }
+    Node *pool = graph_node(g, OP_max_pool, index->attr, 1, &n); /* as the forward pass has it */
+    Node *pooled = graph_node(g, op, attr, 2, (Node *[]){pool, dy->arg[1]});
+    grad_add(ctx, n->arg[0], graph_node(g, OP_max_pool_grad, dy->attr, 2, (Node *[]){index, pooled}));
+}
+
 /* Nodes built since `first` need their pass: one that rests on forward values alone can run with them (max_pool_index);
  * of the others, sums over the batch are the weights' part, the rest the data's. */
 static void settle_passes(Graph *g, int first) {

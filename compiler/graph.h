@@ -95,7 +95,10 @@ void grad_add(GradCtx *ctx, Node *node, Node *g);
 /* Does anyone want the gradient of `node`? (Is there a trained parameter behind it?) Rules may skip work where not. */
 bool grad_wanted(const GradCtx *ctx, const Node *node);
 Graph *grad_graph(GradCtx *ctx);
-
+/* Adds op(n, dy), the gradient of a pointwise operator n in its argument where the derivative follows from n's result. If dy is what a
+ * max_pool of n hands back, the derivative is taken of the pool's results instead: each dy goes to a point that has its window's
+ * result, so it comes to the same, with fewer numbers, and n itself need not be kept. */
+void grad_add_by_result(GradCtx *ctx, OpKind op, Attr attr, Node *n, Node *dy);
 
 typedef struct OpInfo {
     const char *name;

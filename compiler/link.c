@@ -81,7 +81,7 @@ static void print_command(const char *const *args) {
     fputc('\n', stderr);
 }
 
-static void build_command(const char **args, const char *linker, const char *object, const char *runtime, const char *output, bool strip) {
+static void build_command(const char **args, const char *linker, const char *object, const char *runtime, const char *output, const LinkOptions *o) {
     int n = 0;
     args[n++] = linker;
     args[n++] = "-o";
@@ -92,7 +92,12 @@ static void build_command(const char **args, const char *linker, const char *obj
 #ifdef NETC_LINK_FLAGS
     args[n++] = NETC_LINK_FLAGS; /* a runtime with sanitizers wants them in the link too */
 #endif
-    if (strip) args[n++] = "-s";
+    if (o->strip) args[n++] = "-s";
+    if (o->pictures) {
+        args[n++] = "-Wl,-u,nrt_picture_reader"; /* no object of the runtime asks for the decoders by itself (picture.h) */
+        args[n++] = "-lpng16";
+        args[n++] = "-ljpeg";
+    }
     args[n++] = "-lz";
     args[n++] = "-lpthread";
     args[n++] = "-lm";
@@ -136,7 +141,7 @@ static int link_in_folder(Arena *a, const char *folder, const void *object, size
     const char *args[ARGS_MAX], *runtime = find_runtime(a, o);
     const char *path = arena_printf(a, "%s/model.o", folder), *made = arena_printf(a, "%s/trainer", folder);
     if (!runtime) return EXIT_ENV;
-    build_command(args, find_linker(o), path, runtime, made, o->strip);
+    build_command(args, find_linker(o), path, runtime, made, o);
     if (o->verbose || o->dry_run) print_command(args);
     if (o->dry_run) return EXIT_OK;
     int error = file_write(path, object, n, 0600);

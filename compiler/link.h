@@ -7,6 +7,7 @@
 typedef struct LinkOptions {
     const char *linker;  /* --linker; null: $NETC_CC, else "cc" */
     const char *runtime; /* path of libnrt.a; null: $NETC_RUNTIME, else found beside netc */
+    bool pictures;       /* link the decoders of picture files too, and the libraries that these need */
     bool strip;          /* leave symbols and line tables out */
     bool verbose;        /* print the command on stderr */
     bool dry_run;        /* only print it */

@@ -43,6 +43,12 @@ void lower_batch_axis(Lower *lw, Nest *nest) {
     lw->block = affine_var(lw->a, nest_range(lw->a, nest, "b", lo, hi, true));
 }
 
+void lower_block_axis(Lower *lw, Nest *nest) {
+    if (lw->group->domain != ACROSS) return;
+    lw->block = affine_var(lw->a, nest_axis(lw->a, nest, "b", lw->plan->chunks, false));
+    nest_loosen(nest, affine_var(lw->a, lw->kernel->blocks));
+}
+
 void lower_image_axis(Lower *lw, Nest *nest) {
     lw->block = affine_var(lw->a, nest_range(lw->a, nest, "b", affine_const(0), affine_var(lw->a, lw->kernel->blocks), true));
     lw->image = affine_var(lw->a, nest_axis(lw->a, nest, "n", lw->lanes, true));
@@ -115,6 +121,24 @@ const Expr *lower_load(Lower *lw, const Node *value, const Affine *at) {
     ENSURE(from);
     const Buffer *b = buffer_as(lw, from, type);
     return expr_load(lw->a, b, type.batched ? batched_place(lw, v, type, at, b) : arena_copy(lw->a, at, sizeof *at * (size_t)type.rank));
+}
+
+const Expr *lower_load_first(Lower *lw, const Node *value, const Affine *at) {
+    Affine block = lw->block, image = lw->image;
+    lw->block = lw->group->sum == SUM_PARTIAL ? affine_var(lw->a, lw->kernel->lo) : affine_const(0);
+    lw->image = affine_const(0);
+    const Expr *first = lower_load(lw, value, at);
+    lw->block = block;
+    lw->image = image;
+    return first;
+}
+
+const Expr *lower_images_summed(Lower *lw) {
+    const Expr *all = lower_image_count(lw);
+    if (lw->group->sum != SUM_PARTIAL) return all;
+    Affine lo = affine_scale(lw->a, affine_var(lw->a, lw->kernel->lo), -lw->lanes), hi = affine_scale(lw->a, affine_var(lw->a, lw->kernel->hi), lw->lanes);
+    Affine left = affine_add(lw->a, affine_var(lw->a, lw->kernel->n), lo);
+    return expr_binary(lw->a, EXPR_MIN, expr_index(lw->a, left), expr_index(lw->a, affine_add(lw->a, hi, lo)));
 }
 
 const Node *lower_twin(const Lower *lw, const Node *n, OpKind op) {
@@ -252,7 +276,7 @@ static int find_axis(const Nest *n, const Var *v) {
 static void emit_loops(Lower *lw, Nest *nest) {
     layout_note_nest(lw, nest);
     const Machine *m = &lw->plan->options.machine;
-    int lane_axis = lw->lane_axis && lw->lanes > 1 ? find_axis(nest, lw->lane_axis) : -1, parallel = lw->group->domain == REDUCED ? 0 : -1;
+    int lane_axis = lw->lane_axis && lw->lanes > 1 ? find_axis(nest, lw->lane_axis) : -1, parallel = lw->group->domain != PER_BLOCK ? 0 : -1;
     Schedule s = schedule_plain(nest);
     s.parallel = parallel;
     s.lane_axis = lane_axis;
@@ -279,6 +303,16 @@ void lower_emit_twin(Lower *lw, Nest *nest, const Node *n, const Expr *value, co
     if (twin) chain_add(&c, twin, twin_value);
     chain_run(&c);
     share_rows(lw, nest, at);
+    emit_loops(lw, nest);
+}
+
+void lower_emit_points(Lower *lw, Nest *nest, const Node *n, int count, const Affine *const *at, const Expr *const *value) {
+    for (int i = 0; i < count; i++) {
+        Chain c = {.lw = lw, .nest = nest, .at = at[i]};
+        chain_add(&c, n, value[i]);
+        chain_run(&c);
+    }
+    ENSURE(lw->group->nstages == 1 && lw->group->sum != SUM_PARTIAL);
     emit_loops(lw, nest);
 }
 
@@ -383,6 +417,6 @@ void lower_group(Lower *lw) {
         lower_per_block(lw);
         return;
     }
-    if (g->sum == SUM_PARTIAL || (g->sum == SUM_DIRECT && !lw->rows)) open_lanes(lw);
+    if (g->sum == SUM_PARTIAL || (g->sum == SUM_DIRECT && !lw->rows) || g->domain == ACROSS) open_lanes(lw);
     lower_stage(lw);
 }

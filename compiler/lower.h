@@ -26,6 +26,7 @@ typedef struct LowerRule {
     bool sums_batch;     /* the result is a sum over the images */
     /* What becomes of a whole sum over the images (a mean: it is divided); null: nothing. Partial sums are not finished. */
     const Expr *(*finish)(Lower *lw, const Node *n, const Expr *sum);
+    bool across;         /* a contraction with weights, argument 1: asks for lower_block_axis, so that it can run over the whole batch at once */
     bool wants_rows;     /* direct sums put the lanes on argument 0's elements: it is needed image by image */
     /* Multiply-adds for one image; null: none to speak of. */
     int64_t (*macs)(const Node *n);
@@ -44,6 +45,12 @@ const Expr *lower_load(Lower *lw, const Node *value, const Affine *at);
 /* For sums over the batch. Adds the reduce axis over lane blocks (of this chunk, or of the batch); loads of batched values
  * made after it are of that block, in each lane its image. */
 void lower_batch_axis(Lower *lw, Nest *nest);
+/* In a sum over the batch: element `at` of the first image that it takes, the same in all lanes; and the number of images that it takes. */
+const Expr *lower_load_first(Lower *lw, const Node *value, const Affine *at);
+const Expr *lower_images_summed(Lower *lw);
+/* Where the group runs across the batch: adds the space axis over its lane blocks, of which loads and stores of batched values then are;
+ * elsewhere nothing. */
+void lower_block_axis(Lower *lw, Nest *nest);
 /* For sums over the batch with lanes elsewhere: adds reduce axes over all images one by one; loads of batched values made
  * after it are of that image. */
 void lower_image_axis(Lower *lw, Nest *nest);
@@ -62,6 +69,8 @@ const Expr *lower_load_canonical(Lower *lw, Space space, Type type, const Affine
 /* Finishes a nest of operator n: at every point its element `at` (of n's own type) is `value`; adds what is fused behind,
  * all stores, and the loops. */
 void lower_emit(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value);
+/* The same where every point of the nest's axes gives `count` elements of n: a tile. */
+void lower_emit_points(Lower *lw, Nest *nest, const Node *n, int count, const Affine *const *at, const Expr *const *value);
 /* The same for an operator and its twin that shares points (a max_pool and its index); twin may be null. */
 void lower_emit_twin(Lower *lw, Nest *nest, const Node *n, const Expr *value, const Node *twin, const Expr *twin_value, const Affine *at);
 /* Finishes a nest that only fills a local of the kernel (by nest_assign). */

@@ -47,7 +47,7 @@ struct Lower {
     int64_t row_height;      /* rows of stage 0 that make one of stage 1 */
     bool flat;               /* unbatched tensors are indexed by one number */
     bool rows;               /* the sum at hand has rows */
-    int64_t items;           /* REDUCED: items of the kernel */
+    int64_t items;           /* not PER_BLOCK: items of the kernel */
     const char *tiles;       /* for the plan */
     bool slow;               /* schedule_is_slow of one of the nests */
 };

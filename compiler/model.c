@@ -46,6 +46,6 @@ const char *const elem_names[] = {"f32", "i32", "u8", NULL};
 nrt_train train_defaults(void) {
     return (nrt_train){
         .data = NRT_SYNTHETIC, .loss = NRT_CROSS_ENTROPY, .init = NRT_TORCH_DEFAULT, .schedule = NRT_CONSTANT, .loss_mean = 1, .shuffle = 1,
-        .batch = 128, .epochs = 10, .path_a = "", .path_b = "", .lr = 0.1, .schedule_every = 1, .schedule_gamma = 1,
+        .batch = 128, .epochs = 10, .path_a = "", .path_b = "", .std = {1, 1, 1}, .lr = 0.1, .schedule_every = 1, .schedule_gamma = 1,
     };
 }

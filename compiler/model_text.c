@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-typedef enum FieldKind { FIELD_CHOICE, FIELD_FLAG, FIELD_INT, FIELD_REAL, FIELD_STRING } FieldKind;
+typedef enum FieldKind { FIELD_CHOICE, FIELD_FLAG, FIELD_INT, FIELD_REAL, FIELD_DIVISOR, FIELD_SHARE, FIELD_STRING } FieldKind; /* REAL: at least 0, DIVISOR: above 0, SHARE: below 1 */
 
 typedef struct Field {
     const char *name;
@@ -26,6 +26,13 @@ static const Field fields[] = {
     {"path_b", FIELD_STRING, AT(path_b), NULL, 0, 0},
     {"resize_h", FIELD_INT, AT(resize_h), NULL, 0, 1 << 16},
     {"resize_w", FIELD_INT, AT(resize_w), NULL, 0, 1 << 16},
+    {"mean0", FIELD_REAL, AT(mean[0]), NULL, 0, 0},
+    {"mean1", FIELD_REAL, AT(mean[1]), NULL, 0, 0},
+    {"mean2", FIELD_REAL, AT(mean[2]), NULL, 0, 0},
+    {"std0", FIELD_DIVISOR, AT(std[0]), NULL, 0, 0},
+    {"std1", FIELD_DIVISOR, AT(std[1]), NULL, 0, 0},
+    {"std2", FIELD_DIVISOR, AT(std[2]), NULL, 0, 0},
+    {"test_share", FIELD_SHARE, AT(test_share), NULL, 0, 0},
     {"batch", FIELD_INT, AT(batch), NULL, 1, 1 << 20},
     {"epochs", FIELD_INT, AT(epochs), NULL, 0, INT32_MAX},
     {"seed", FIELD_INT, AT(seed), NULL, INT64_MIN + 1, INT64_MAX},
@@ -53,7 +60,9 @@ static bool field_equal(const Field *f, const nrt_train *a, const nrt_train *b) 
     case FIELD_CHOICE:
     case FIELD_FLAG: return *(const int32_t *)x == *(const int32_t *)y;
     case FIELD_INT: return *(const int64_t *)x == *(const int64_t *)y;
-    case FIELD_REAL: return memcmp(x, y, sizeof(double)) == 0;
+    case FIELD_REAL:
+    case FIELD_DIVISOR:
+    case FIELD_SHARE: return memcmp(x, y, sizeof(double)) == 0;
     case FIELD_STRING: return strcmp(*(const char *const *)x, *(const char *const *)y) == 0;
     }
     BUG("unknown kind of field");
@@ -67,9 +76,17 @@ static void field_print(const Field *f, const nrt_train *train, Text *t) {
     case FIELD_CHOICE: text_printf(t, "%s", f->choice[*(const int32_t *)x]); return;
     case FIELD_FLAG: text_printf(t, "%s", *(const int32_t *)x ? "true" : "false"); return;
     case FIELD_INT: text_printf(t, "%lld", (long long)*(const int64_t *)x); return;
-    case FIELD_REAL: text_printf(t, "%s", double_text(*(const double *)x, number)); return;
+    case FIELD_REAL:
+    case FIELD_DIVISOR:
+    case FIELD_SHARE: text_printf(t, "%s", double_text(*(const double *)x, number)); return;
     case FIELD_STRING: print_string(t, *(const char *const *)x); return;
     }
+}
+
+static void check_real(TextScanner *s, Span span, const Field *f, double x) {
+    if (!(x >= 0 && isfinite(x))) scan_error(s, span, "%s must be finite and at least 0", f->name);
+    else if (f->kind == FIELD_DIVISOR && x == 0) scan_error(s, span, "%s must be above 0", f->name);
+    else if (f->kind == FIELD_SHARE && x >= 1) scan_error(s, span, "%s must be below 1", f->name);
 }
 
 static void field_parse(TextScanner *s, const Field *f, nrt_train *train) {
@@ -84,7 +101,9 @@ static void field_parse(TextScanner *s, const Field *f, nrt_train *train) {
         return;
     case FIELD_INT: scan_int(s, f->lo, f->hi, (int64_t *)x); return;
     case FIELD_REAL:
-        if (scan_real(s, (double *)x) && !(*(double *)x >= 0 && isfinite(*(double *)x))) scan_error(s, span, "%s must be finite and at least 0", f->name);
+    case FIELD_DIVISOR:
+    case FIELD_SHARE:
+        if (scan_real(s, (double *)x)) check_real(s, span, f, *(double *)x);
         return;
     case FIELD_STRING: scan_string(s, (const char **)x); return;
     }

@@ -48,6 +48,14 @@ static Buffer *point_local(Arena *a, const char *name, Elem elem) {
     return b;
 }
 
+void nest_keep_far(Nest *n) { n->axis[n->naxes - 1].far = true; }
+
+void nest_loosen(Nest *n, Affine needed) {
+    Axis *axis = &n->axis[n->naxes - 1];
+    axis->loose = true;
+    axis->hi[axis->nhi++] = needed;
+}
+
 const Expr *nest_acc(Arena *a, Nest *n, Elem elem, const Expr *init) {
     Acc acc = {.buffer = point_local(a, "acc", elem), .init = init};
     VEC_PUSH(a, &n->accs, acc);
@@ -130,8 +138,8 @@ Affine subst_affine(const Subst *s, Affine x) {
 }
 
 static const Expr *subst_load(const Subst *s, const Expr *e) {
-    for (int i = 0; i < s->nbuffers; i++)
-        if (s->from[i] == e->buffer) return expr_load(s->arena, s->to[i], s->index + s->skip[i]);
+    for (int i = 0; i < s->renames.n; i++)
+        if (s->renames.at[i].from == e->buffer) return expr_load(s->arena, s->renames.at[i].to, s->index + s->renames.at[i].skip);
     Affine *at = ARENA_ARRAY(s->arena, Affine, e->buffer->rank);
     for (int i = 0; i < e->buffer->rank; i++) at[i] = subst_affine(s, e->at[i]);
     return expr_load(s->arena, e->buffer, at);

@@ -22,7 +22,9 @@ typedef struct Axis {
     const Var *var;
     bool reduce;
     int64_t extent;         /* points 0 .. extent-1; -1: the bounds below, known at run time only */
-    int nlo, nhi;           /* extent >= 0: further bounds (a reduce axis clamped at an edge), usually none */
+    int nlo, nhi;           /* extent >= 0: further bounds (a reduce axis clamped at an edge; a loose one's hi[0]), usually none */
+    bool far;               /* neighbours along it lie far apart in memory: a register tile had better not have several */
+    bool loose;             /* a space axis of which only the points below hi[0] are needed; others may be computed, and hold anything */
     Affine lo[BOUND_MAX], hi[BOUND_MAX];
 } Axis;
 
@@ -44,6 +46,10 @@ const Var *nest_axis(Arena *a, Nest *n, const char *name, int64_t extent, bool r
 const Var *nest_range(Arena *a, Nest *n, const char *name, Affine lo, Affine hi, bool reduce);
 /* Bounds the axis added last also by lo and hi. */
 void nest_clamp(Nest *n, Affine lo, Affine hi);
+/* Marks the axis added last as far. */
+void nest_keep_far(Nest *n);
+/* The space axis added last is needed only below `needed`, which is at least 1. */
+void nest_loosen(Nest *n, Affine needed);
 /* A new accumulator, as the expression that reads it. Its update is set by nest_update. */
 const Expr *nest_acc(Arena *a, Nest *n, Elem elem, const Expr *init);
 void nest_update(Nest *n, const Expr *acc, const Expr *update);
@@ -56,16 +62,16 @@ void nest_fix(Arena *a, Nest *n, const Var *v, Affine x);
 /* The nest with the space axis v cut down to `extent` points from x on. */
 void nest_window(Arena *a, Nest *n, const Var *v, Affine x, int64_t extent);
 
-/* Rewrites e: variables by `vars`, loads of buffers by `load` where that returns non-null. */
+/* A rank-0 local becomes `to`, indexed by the substitution's `index` from place `skip` on. */
+typedef struct Rename { const Buffer *from, *to; int skip; } Rename;
+
+/* What subst_expr puts in place of variables and of rank-0 locals. */
 typedef struct Subst {
     Arena *arena;
     int n;
     const Var *var[2 * AXIS_MAX];
     Affine value[2 * AXIS_MAX];
-    int nbuffers;
-    const Buffer *from[16];   /* rank-0 locals ... */
-    const Buffer *to[16];     /* ... become these, indexed by `index` from place `skip` on */
-    int skip[16];
+    VEC(Rename) renames;
     const Affine *index;
 } Subst;
 Affine subst_affine(const Subst *s, Affine x);

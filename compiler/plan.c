@@ -7,7 +7,7 @@ PlanOptions plan_options(const Target *target, int level) {
     bool on = level > 0;
     enum { WEIGHTS_CACHE = 192 << 10 }; /* of 512 KiB (Zen 3) to 2 MiB: the data passes through the same cache */
     Machine m = {.lanes = on ? target->lanes : 1, .registers = target->registers, .cache = WEIGHTS_CACHE};
-    return (PlanOptions){.machine = m, .fuse = on, .depth_first = on, .tile = on, .partial = on};
+    return (PlanOptions){.machine = m, .fuse = on, .depth_first = on, .tile = on, .partial = on, .winograd = on};
 }
 
 /* ---- reading the graph ---- */
@@ -69,7 +69,14 @@ static const Node *latest_arg(const Plan *p, const Node *n) {
     return latest;
 }
 
-/* Operators fused behind a stage's root: each may need a name in the kernel, and a schedule maps but so many (Subst, nest.h). */
+/* Is it the network's output or loss, which the caller's arrays take? */
+static bool is_output(const Plan *p, const Node *n) {
+    for (int i = 0; i < p->graph->roots.n; i++)
+        if (p->graph->roots.at[i].node == n && p->graph->roots.at[i].kind != ROOT_UPDATE) return true;
+    return false;
+}
+
+/* Operators fused behind a stage's root: more would make long code, and need more registers than there are. */
 enum { FUSED_MAX = 10 };
 
 /* May pointwise n ride on the kernel that computes its latest argument? All its points must be there; what it reads of
@@ -77,6 +84,7 @@ enum { FUSED_MAX = 10 };
 static bool can_fuse(const Plan *p, const Node *n, const Node *arg) {
     const Value *v = &p->value[arg->id];
     if (!p->options.fuse || v->view || !v->group || v->group->sum == SUM_PARTIAL) return false;
+    if (v->group->domain == ACROSS && is_output(p, n)) return false;
     if (v->group->stage[v->stage].fused.n >= FUSED_MAX) return false;
     for (int k = 0; k < n->nargs; k++) {
         const Value *other = plan_value(p, n->arg[k]);
@@ -144,10 +152,12 @@ static void fuse_into(Plan *p, const Node *n, Group *g, int stage) {
     set_group(p, n, g, stage);
 }
 
-enum { PARTIAL_BYTES = 8 << 20 }; /* what all partial sums of one weight may take: a good part of a last-level cache */
-
+/* Taken directly, a sum needs its arguments of all images at once, where partial sums would let go of them block by block. */
 static bool sums_partially(const Plan *p, const Node *n) {
-    return p->options.partial && !rule_of(n)->wants_rows && type_count(n->type) <= PARTIAL_BYTES / 4 / p->chunks;
+    int64_t arguments = 0, images = p->chunks * p->options.machine.lanes;
+    for (int k = 0; k < n->nargs; k++) arguments += n->arg[k]->type.batched ? type_count(n->arg[k]->type) * images : 0;
+    bool small = type_count(n->type) * p->chunks <= i64_max(PARTIAL_BYTES / 4, arguments / 4);
+    return p->options.partial && !rule_of(n)->wants_rows && small;
 }
 
 static void place_sum(Plan *p, const Node *n) {
@@ -178,6 +188,20 @@ static bool is_view(const Plan *p, const bool *needed, const Node *n) {
     return plan_value(p, from)->group && !wants_halo(p, needed, from) && !wants_halo(p, needed, n);
 }
 
+enum { ACROSS_BYTES = 6 << 20 }; /* what a core cannot keep of a last-level cache that others use, too */
+
+bool plan_goes_across(const PlanOptions *options, int64_t weight_bytes, int64_t chunks) {
+    return options->tile && chunks > 1 && weight_bytes >= ACROSS_BYTES;
+}
+
+/* What one group's lane blocks would each read all of the weights for. The network's output stays out: its array has room for images
+ * that are there, and a loose axis (nest.h) may compute more. */
+static Domain domain_of(const Plan *p, const Node *n) {
+    if (!n->type.batched) return REDUCED;
+    bool large = rule_of(n)->across && plan_goes_across(&p->options, 4 * type_count(n->arg[1]->type), p->chunks);
+    return large && !is_output(p, n) ? ACROSS : PER_BLOCK;
+}
+
 static void place_node(Plan *p, const bool *needed, const Node *n) {
     const LowerRule *rule = rule_of(n);
     const Node *twin = find_twin(p, n), *arg = latest_arg(p, n);
@@ -195,7 +219,7 @@ static void place_node(Plan *p, const bool *needed, const Node *n) {
         g->stage[g->nstages++].root = n;
         set_group(p, n, g, 1);
     } else {
-        set_group(p, n, add_group(p, n, n->type.batched ? PER_BLOCK : REDUCED, SUM_NONE), 0);
+        set_group(p, n, add_group(p, n, domain_of(p, n), SUM_NONE), 0);
     }
 }
 
@@ -225,12 +249,12 @@ static void note_roots(Plan *p) {
     }
 }
 
-/* ---- levels: even ones are segments of per-block groups, odd ones of reduced groups ---- */
+/* ---- levels: even ones are segments of per-block groups, odd ones of the others ---- */
 
 static int level_after(const Plan *p, int level, Domain domain, Domain dep) {
     if (domain == PER_BLOCK && dep == PER_BLOCK && p->options.depth_first) return level;
     level++;
-    return level + ((level & 1) != (domain == REDUCED));
+    return level + ((level & 1) != (domain != PER_BLOCK));
 }
 
 static void raise_level(const Plan *p, void *ctx, Group *g, const Node *arg) {
@@ -264,7 +288,7 @@ static void level_start(Plan *p) {
     int last = -1;
     for (int i = 0; i < p->groups.n; i++) {
         Group *g = p->groups.at[i];
-        g->level = p->options.depth_first ? g->domain == REDUCED : level_after(p, last, g->domain, REDUCED);
+        g->level = p->options.depth_first ? g->domain != PER_BLOCK : level_after(p, last, g->domain, REDUCED);
         last = g->level;
     }
 }
@@ -285,6 +309,54 @@ static bool raise_writers(Plan *p, Readings *r) {
     return moved;
 }
 
+/* ---- ... but what takes more memory than it is made of is made late ---- */
+
+typedef struct Sinking { int *latest; const Readings *readings; } Sinking; /* by group: the latest level that its readers allow */
+
+/* The latest level at which a group of domain `dep` can run for a reader at this level. */
+static int level_before(const Plan *p, int level, Domain reader, Domain dep) {
+    if (reader == PER_BLOCK && dep == PER_BLOCK && p->options.depth_first) return level;
+    level--;
+    return level - ((level & 1) != (dep != PER_BLOCK));
+}
+
+static void note_latest(const Plan *p, void *ctx, Group *g, const Node *arg) {
+    Sinking *s = ctx;
+    const Group *dep = plan_value(p, arg)->group;
+    if (!dep || dep == g) return;
+    int level = level_before(p, g->level, g->domain, dep->domain);
+    if (level < s->latest[dep->index]) s->latest[dep->index] = level;
+}
+
+/* A parameter has to be read before it is overwritten. */
+static void note_overwriting(const Plan *p, void *ctx, Group *g, const Node *arg) {
+    Sinking *s = ctx;
+    (void)p;
+    const Group *writer = arg->op == OP_param ? s->readings->writer[arg->id] : NULL;
+    if (!writer || writer == g) return;
+    int level = writer->level - 1;
+    level -= (level & 1) != (g->domain != PER_BLOCK);
+    if (level < s->latest[g->index]) s->latest[g->index] = level;
+}
+
+static bool grows(const Node *root) {
+    int64_t from = 0;
+    for (int k = 0; k < root->nargs; k++) from += root->arg[k]->op == OP_param ? 0 : type_count(root->arg[k]->type);
+    return type_count(root->type) > from;
+}
+
+/* Moves such groups to the latest levels. Readers come after what they read in the list of groups. */
+static void sink_groups(Plan *p, const Readings *r) {
+    Sinking s = {ARENA_ARRAY(p->arena, int, p->groups.n + 1), r};
+    for (int i = 0; i < p->groups.n; i++) s.latest[i] = INT32_MAX;
+    for (int i = p->groups.n - 1; i >= 0; i--) {
+        Group *g = p->groups.at[i];
+        group_reads(p, g, note_overwriting, &s);
+        if (g->sum == SUM_NONE && grows(g->stage[0].root) && s.latest[i] != INT32_MAX && s.latest[i] > g->level) g->level = s.latest[i];
+        group_reads(p, g, note_latest, &s);
+    }
+}
+
 /* The lowest levels that keep all in order. A raised writer raises those that read what it computes; update_waits sees to it that
  * none of them reads what it overwrites, so this ends. */
 static void level_groups(Plan *p) {
@@ -300,6 +372,7 @@ static void level_groups(Plan *p) {
         ENSURE(rounds++ <= p->groups.n);
         for (int i = 0; i < p->groups.n; i++) level_group(p, p->groups.at[i]);
     } while (raise_writers(p, &r));
+    if (p->options.depth_first) sink_groups(p, &r);
     p->levels = 0;
     for (int i = 0; i < p->groups.n; i++)
         if (p->groups.at[i]->level >= p->levels) p->levels = p->groups.at[i]->level + 1;

@@ -3,15 +3,13 @@
  * Groups. A group becomes a kernel. It has one or two stages; a stage is a root operator with the pointwise operators fused
  * behind it, all over the same points. A second stage is a pool that reads the first one row by row.
  *
- * Domains. A PER_BLOCK group works on one lane block and needs nothing of other images. A REDUCED group sums over the batch
- * or works on parameters. A sum over the batch is taken in one of two ways: *partial*, where a per-block group leaves a
+ * Domains. A PER_BLOCK group works on one lane block and needs nothing of other images. An ACROSS group computes as much, for the
+ * whole batch at once: where weights are too large for the caches, one pass over them serves all lane blocks, and output
+ * channels are the items. A REDUCED group sums over the batch or works on parameters. A sum over the batch is taken in one of two ways: *partial*, where a per-block group leaves a
  * partial sum for each chunk and a reduced group folds them in order (small weights), or *direct*, where one reduced group reads
  * the whole batch (large weights, and linear's, where the lanes hold input features). Updates are fused behind the sums.
  *
- * Algorithms. Every contraction is direct. Another one (Winograd's) is chosen where place_node opens a convolution's group, and
- * lowered in place of the operator's own rule; groups, levels and storage stay as they are.
- *
- * Levels. Groups of one level form a segment. A per-block group may read per-block groups of its own level (depth first:
+ * Levels. Groups of one level form a segment: even levels are of PER_BLOCK groups, odd ones of the others. A per-block group may read per-block groups of its own level (depth first:
  * one chunk passes through all of them while it is in the cache); any other dependency, and the overwriting of a parameter that others
  * still read, asks for a later level.
  *
@@ -32,12 +30,16 @@ typedef struct PlanOptions {
     bool depth_first;  /* per-block groups share segments */
     bool tile;         /* register tiles; else schedule_plain */
     bool partial;      /* small batch sums may be taken in parts */
+    bool winograd;     /* convolutions may be Winograd's (algorithm.h) ... */
+    int winograd_tile; /* ... 0: where and with the tile that predicted time says; else with this tile, wherever there is a form for it: for tests */
 } PlanOptions;
+
+enum { PARTIAL_BYTES = 8 << 20 }; /* what all partial sums of one weight may take: a good part of a last-level cache */
 
 /* What -O`level` means on a target: at 0 one image at a time and nothing of the above, else all. */
 PlanOptions plan_options(const Target *target, int level);
 
-typedef enum { PER_BLOCK, REDUCED } Domain;
+typedef enum { PER_BLOCK, ACROSS, REDUCED } Domain;
 typedef enum { SUM_NONE, SUM_PARTIAL, SUM_FOLD, SUM_DIRECT } SumKind;
 
 typedef struct Stage {
@@ -82,6 +84,8 @@ typedef struct Plan {
     int64_t chunks;            /* lane blocks of the compiled batch; a chunk is one lane block */
 } Plan;
 
+/* Is a contraction with weights of so many bytes worth a level of its own, ACROSS `chunks` lane blocks? */
+bool plan_goes_across(const PlanOptions *options, int64_t weight_bytes, int64_t chunks);
 /* The plan of the training step, or (train = false) of inference: output and loss alone. */
 Plan *plan_build(Arena *a, const Graph *g, const PlanOptions *options, bool train);
 /* The value that really holds the node's numbers: itself, or what it is a view of. */

@@ -155,7 +155,7 @@ enum { TASKS = 24, TASK_WORK = 200000 };
 static int64_t items_per_task(const Plan *p, const Group *g, int64_t items) {
     const Node *root = g->stage[0].root;
     int64_t work = type_count(root->type);
-    if (!checked_mul(work, g->sum == SUM_NONE ? 1 : p->graph->model->train.batch, &work)) work = INT64_MAX;
+    if (!checked_mul(work, g->domain == REDUCED && g->sum == SUM_NONE ? 1 : p->graph->model->train.batch, &work)) work = INT64_MAX;
     int64_t tasks = i64_min(TASKS, i64_max(1, work / TASK_WORK));
     return i64_max(1, ceil_div(items, tasks));
 }
@@ -168,7 +168,7 @@ static void add_segment(Build *b, Plan *p, Entry *entry, Segment **open, Group *
         VEC_PUSH(b->a, &entry->segments, *open);
     }
     SegmentPart part = {.kernel = g->kernel};
-    if (g->domain == REDUCED) {
+    if (g->domain != PER_BLOCK) {
         part.items = items;
         part.per_task = items_per_task(p, g, items);
     }

@@ -155,11 +155,7 @@ static const Buffer *expand_local(Apply *p, const Leaf *leaf, const Buffer *poin
 }
 
 static void map_local(Apply *p, Leaf *leaf, const Buffer *point, int skip) {
-    Subst *s = &leaf->subst;
-    ENSURE(s->nbuffers < (int)(sizeof s->from / sizeof s->from[0]));
-    s->from[s->nbuffers] = point;
-    s->skip[s->nbuffers] = skip;
-    s->to[s->nbuffers++] = expand_local(p, leaf, point, skip);
+    VEC_PUSH(p->a, &leaf->subst.renames, ((Rename){point, expand_local(p, leaf, point, skip), skip}));
 }
 
 static bool is_let(const Assign *as) { return as->buffer->space == SPACE_LOCAL && !as->buffer->rank; }
@@ -237,7 +233,7 @@ static void write_assigns(Apply *p, const Leaf *leaf, Stmt *into) {
  * constants of an exponential then stay in registers, and its code is there once. */
 static void write_staged(Apply *p, const Leaf *leaf, const Var *lane, Stmt *into) {
     Leaf tail = *leaf;
-    tail.subst.nbuffers = 0;
+    memset(&tail.subst.renames, 0, sizeof tail.subst.renames);
     for (int i = 0; i < tail.ntile; i++) {
         tail.var[i] = fresh_var(p, "p");
         for (int j = 0; j < tail.subst.n; j++)
@@ -249,7 +245,7 @@ static void write_staged(Apply *p, const Leaf *leaf, const Var *lane, Stmt *into
     Stmt *copy = open_tile(p, leaf, LOOP_UNROLL, into);
     for (int i = 0; i < p->nest->accs.n; i++) {
         const Expr *sum = subst_expr(&leaf->subst, expr_load(p->a, p->nest->accs.at[i].buffer, NULL));
-        stmt_add(p->a, copy, stmt_store(p->a, tail.subst.to[i], sum->at, sum, p->nest->span));
+        stmt_add(p->a, copy, stmt_store(p->a, tail.subst.renames.at[i].to, sum->at, sum, p->nest->span));
     }
     write_assigns(p, &tail, open_tile(p, &tail, LOOP_SERIAL, into));
 }
@@ -294,13 +290,14 @@ static void apply_axis(Apply *p, int k, Stmt *into);
 /* The loop over the tiles of one region, and everything inside. `first`: number of the region's first tile on its axis. */
 static void apply_region(Apply *p, int k, int axis, Region r, int64_t first, Stmt *into) {
     p->region[axis] = r;
+    const Axis *x = &p->nest->axis[axis];
     bool parallel = axis == p->s->parallel, blocked = axis == p->s->block, numbered = parallel || blocked; /* tiles counted over all regions */
-    if (r.count == 1 && !numbered) {
+    if (r.count == 1 && !numbered && (!x->loose || r.start == 0)) {
         p->base[axis] = affine_const(r.start);
         apply_axis(p, k + 1, into);
         return;
     }
-    const Var *t = fresh_var(p, p->nest->axis[axis].var->name);
+    const Var *t = fresh_var(p, x->var->name);
     Affine lo = affine_const(numbered ? first : 0), hi = affine_const((numbered ? first : 0) + r.count);
     Stmt *f = stmt_for(p->a, t, LOOP_SERIAL, lo, hi, 1);
     if (parallel) {
@@ -311,6 +308,7 @@ static void apply_region(Apply *p, int k, int axis, Region r, int64_t first, Stm
         f->lo[f->nlo++] = at;
         f->hi[f->nhi++] = affine_offset(at, p->s->block_tiles);
     }
+    if (x->loose) f->hi[f->nhi++] = affine_offset(x->hi[0], -r.start); /* as if tiles were points: some are run for nothing where few are needed */
     stmt_add(p->a, into, f);
     Affine tile = affine_offset(affine_var(p->a, t), numbered ? -first : 0);
     p->base[axis] = affine_offset(affine_scale(p->a, tile, r.size * r.width), r.start);
@@ -356,7 +354,8 @@ static const char *check_schedule(const Nest *n, const Schedule *s, int nspace) 
         if (x->reduce != (k >= nspace)) return "the order mixes space and reduce axes";
         if (!x->reduce && s->tile[i] < 1) return "a tile is smaller than one point";
         if (!x->reduce && x->extent < 0 && s->tile[i] != 1) return "an axis with run-time bounds cannot be tiled";
-        if (!x->reduce && x->extent >= 0 && x->nlo + x->nhi) return "a space axis cannot be clamped";
+        if (!x->reduce && x->extent >= 0 && x->nlo + x->nhi - x->loose) return "a space axis cannot be clamped";
+        if (x->loose && (x->reduce || i == s->parallel || i == s->block)) return "a loose axis carries items or cache tiles, or is summed over";
         if (!x->reduce && s->tile[i] > 1 && schedule_bounds_others(n, x->var)) return "an axis that bounds another cannot be tiled";
         if (x->reduce && s->unroll[i] && (x->extent < 0 || x->nlo + x->nhi)) return "an axis with run-time bounds cannot be unrolled";
     }

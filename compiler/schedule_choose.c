@@ -25,20 +25,21 @@ static bool expr_uses(const Expr *e, const Var *v) {
     return false;
 }
 
-/* The product a*b that the nest sums, if that is what it does. */
+/* The product a*b of two numbers in memory that the nest sums, if that is what it does. */
 static bool is_contraction(const Nest *n, const Expr **a, const Expr **b) {
     if (n->accs.n != 1 || n->accs.at[0].update->kind != EXPR_FMA) return false;
     *a = n->accs.at[0].update->arg[0];
     *b = n->accs.at[0].update->arg[1];
-    return true;
+    return (*a)->kind == EXPR_LOAD && (*b)->kind == EXPR_LOAD;
 }
 
 /* Cycles of one step of the reduction over a tile: two FMAs and two loads a cycle, four cycles until a sum can be used
- * again (Zen 3 and 4, and near enough for Intel's cores since Haswell). */
-static double step_cycles(int64_t accs, int64_t loads_a, int64_t loads_b) {
-    double fma = (double)accs / 2, load = (double)(loads_a + loads_b) / 2, latency = 4;
+ * again (Zen 3 and 4, and near enough for Intel's cores since Haswell). `wide`: loads of whole vectors among all; they come from
+ * further away than weights do, and hide less well. */
+static double step_cycles(int64_t accs, int64_t loads, int64_t wide) {
+    double fma = (double)accs / 2, load = (double)loads / 2, latency = 4;
     double worst = fma > load ? fma : load;
-    return (worst > latency ? worst : latency) + 0.25; /* the loop's own instructions, mostly hidden */
+    return (worst > latency ? worst : latency) + 0.25 /* the loop's own instructions, mostly hidden */ + (double)wide / 16;
 }
 
 bool schedule_is_slow(const Nest *n, const Schedule *s) {
@@ -47,12 +48,13 @@ bool schedule_is_slow(const Nest *n, const Schedule *s) {
     int64_t sums = 1;
     for (int i = 0; i < n->naxes; i++)
         if (!n->axis[i].reduce) sums *= s->tile[i];
-    return is_contraction(n, &a, &b) && a != b && sums < SUMS_IN_FLIGHT; /* a == b: a sum of squares, over in no time */
+    return is_contraction(n, &a, &b) && sums < SUMS_IN_FLIGHT;
 }
 
 typedef struct Search {
     const Nest *n;
     const Expr *a, *b;
+    bool a_wide, b_wide; /* vectors, or numbers that are spread */
     Schedule s;
     int lanes;
 } Search;
@@ -67,7 +69,7 @@ static double tile_cost(const Search *q, const int64_t size[AXIS_MAX], const int
         if (expr_uses(q->a, v)) la *= t;
         if (expr_uses(q->b, v)) lb *= t;
     }
-    return step_cycles(accs, la, lb);
+    return step_cycles(accs, la + lb, (q->a_wide ? la : 0) + (q->b_wide ? lb : 0));
 }
 
 /* Cycles over all tiles of axes[depth..]: every combination of regions, as often as it occurs. */
@@ -89,7 +91,10 @@ static bool fits_registers(const Search *q, const Machine *m, int i, int64_t ti,
     return ti * tj + i64_min(la, lb) + 1 <= m->registers;
 }
 
-static bool can_tile(const Nest *n, int i) { return !n->axis[i].reduce && n->axis[i].extent >= 0 && !schedule_bounds_others(n, n->axis[i].var); }
+static bool can_tile(const Nest *n, int i) {
+    const Axis *x = &n->axis[i];
+    return !x->reduce && x->extent >= 0 && !x->far && !schedule_bounds_others(n, x->var);
+}
 
 /* Points of an axis that a tile counts: vectors on the lane axis. */
 static int64_t axis_units(const Search *q, int i) {
@@ -185,9 +190,13 @@ static void choose_block(const Search *q, const Machine *m, const Var *l, Schedu
     }
 }
 
-/* Not a contraction: a few neighbouring points at a time, to hide latencies and the loop's own instructions. */
+enum { LONG_BODY = 12 };
+
+/* Not a contraction: a few neighbouring points at a time, to hide latencies and the loop's own instructions. What is long as it is
+ * (a Winograd transform) has enough to do at each point. */
 static void choose_pointwise_tile(const Nest *n, Schedule *s) {
     int64_t points = 4;
+    if (n->assigns.n > LONG_BODY) return;
     for (int i = 0; i < n->assigns.n; i++)
         if (schedule_is_costly(n->assigns.at[i].value)) points = 2;
     for (int k = schedule_space_axes(n) - 1; k >= 0; k--) {
@@ -209,6 +218,9 @@ Schedule schedule_choose(const Nest *n, const Machine *m, const Var *l, int lane
     Search q = {.n = n, .s = schedule_plain(n), .lanes = m->lanes};
     q.s.lane_axis = lane_axis;
     if (is_contraction(n, &q.a, &q.b)) {
+        const Var *lane = lane_axis >= 0 ? n->axis[lane_axis].var : l;
+        q.a_wide = lane && expr_uses(q.a, lane);
+        q.b_wide = lane && expr_uses(q.b, lane);
         choose_tile(&q, m);
         choose_order(&q, l, &q.s);
         if (parallel < 0) choose_block(&q, m, l, &q.s);

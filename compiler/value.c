@@ -165,6 +165,9 @@ static bool to_float(Value *v, double lo, double hi) {
     return v->f >= lo && v->f < hi;
 }
 
+/* One number that fits `each`, or a tuple of 1 to 3 of them; the numbers become FLOATs only where they are read. */
+static bool by_channel(ParamType each, Value *v);
+
 static bool accepts(ParamType type, Value *v) {
     switch (type) {
     case PARAM_any: return true;
@@ -182,10 +185,21 @@ static bool accepts(ParamType type, Value *v) {
     case PARAM_positive: return to_float(v, 0, INFINITY) && v->f > 0;
     case PARAM_nonneg: return to_float(v, 0, INFINITY);
     case PARAM_share: return to_float(v, 0, 1);
+    case PARAM_levels: return by_channel(PARAM_nonneg, v);
+    case PARAM_spreads: return by_channel(PARAM_positive, v);
     case PARAM_reduction: return v->kind == VALUE_STRING && (!strcmp(v->s, "mean") || !strcmp(v->s, "sum"));
     case PARAM_TYPE_COUNT: break;
     }
     return false;
+}
+
+static bool by_channel(ParamType each, Value *v) {
+    if (v->kind != VALUE_TUPLE) return accepts(each, v);
+    for (int i = 0; i < v->tuple->n; i++) {
+        Value one = v->tuple->at[i];
+        if (!accepts(each, &one)) return false;
+    }
+    return v->tuple->n >= 1 && v->tuple->n <= 3;
 }
 
 const char *param_check(ParamType type, Value *v) {

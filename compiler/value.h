@@ -73,6 +73,8 @@ bool value_is_number(Value v);
     PARAM_TYPE(positive, "a number above 0")                                 \
     PARAM_TYPE(nonneg, "a number that is not negative")                      \
     PARAM_TYPE(share, "a number from 0 to below 1")                          \
+    PARAM_TYPE(levels, "a number that is not negative, or a tuple of one for each channel") \
+    PARAM_TYPE(spreads, "a number above 0, or a tuple of one for each channel") \
     PARAM_TYPE(reduction, "\"mean\" or \"sum\"")
 
 typedef enum ParamType {

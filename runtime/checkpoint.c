@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXTS = 12 };
+enum { TEXTS = 13 };
 
 /* The model's tensors as items of a file; `optim` says whether the optimiser's are among them. The caller frees it. */
 static StItem *state_items(const nrt_model *m, const char *state, bool optim, int64_t *count)
@@ -38,7 +38,7 @@ static void texts_free(StText *t, int64_t n)
 
 bool checkpoint_save(const char *path, const nrt_model *m, const char *state, const Checkpoint *c, Fault *f)
 {
-    static char keys[][12] = {"format", "network", "hash", "epoch", "seen", "step", "seed", "loss_sum", "correct", "best_loss", "history"};
+    static char keys[][12] = {"format", "network", "hash", "epoch", "seen", "step", "seed", "loss_sum", "correct", "best_loss", "history", "images", "classes"};
     StText t[TEXTS];
     int64_t count, n = 0;
     StItem *items = state_items(m, state, true, &count);
@@ -54,6 +54,9 @@ bool checkpoint_save(const char *path, const nrt_model *m, const char *state, co
     t[n++].value = mem_printf("%" PRId64, c->correct);
     t[n++].value = mem_printf("%.17g", c->best_loss);
     t[n++].value = history_text(&c->history);
+    t[n++].value = mem_printf("%" PRId64, c->images);
+    if (c->classes)
+        t[n++].value = mem_printf("%s", c->classes);
     for (int64_t i = 0; i < n; i++)
         t[i].key = keys[i];
     ok = st_write(path, items, count, t, n, f);
@@ -62,14 +65,15 @@ bool checkpoint_save(const char *path, const nrt_model *m, const char *state, co
     return ok;
 }
 
-bool checkpoint_export(const char *path, const nrt_model *m, const char *state, Fault *f)
+bool checkpoint_export(const char *path, const nrt_model *m, const char *state, const char *classes, Fault *f)
 {
-    static char keys[][8] = {"format", "network", "hash"};
-    StText t[3] = {{keys[0], mem_printf("netc")}, {keys[1], mem_printf("%s", m->name)}, {keys[2], hash_text(m)}};
+    static char keys[][8] = {"format", "network", "hash", "classes"};
+    StText t[4] = {{keys[0], mem_printf("netc")}, {keys[1], mem_printf("%s", m->name)}, {keys[2], hash_text(m)},
+                   {keys[3], classes ? mem_printf("%s", classes) : NULL}};
     int64_t count;
     StItem *items = state_items(m, state, false, &count);
-    bool ok = st_write(path, items, count, t, 3, f);
-    texts_free(t, 3);
+    bool ok = st_write(path, items, count, t, classes ? 4 : 3, f);
+    texts_free(t, 4);
     free(items);
     return ok;
 }
@@ -152,6 +156,18 @@ bool checkpoint_weights(const char *path, const nrt_model *m, char *state, Fault
     return ok;
 }
 
+char *checkpoint_classes(const char *path)
+{
+    StFile s;
+    Fault f;
+    char *classes;
+    if (!st_open(&s, path, &f))
+        return NULL;
+    classes = st_text(&s, "classes") ? mem_printf("%s", st_text(&s, "classes")) : NULL;
+    st_close(&s);
+    return classes;
+}
+
 /* ---- where training stands ---- */
 
 static bool text_number(const StFile *s, const char *key, double lo, double *out, Fault *f)
@@ -190,6 +206,10 @@ static bool place_load(const StFile *s, const nrt_model *m, Checkpoint *c, Fault
         !text_count(s, "correct", &c->correct, f) || !text_number(s, "loss_sum", -INFINITY, &c->loss_sum, f) ||
         !text_number(s, "best_loss", -INFINITY, &c->best_loss, f))
         return false;
+    c->images = c->seen; /* what files without `images` mean */
+    if (st_text(s, "images") && !text_count(s, "images", &c->images, f))
+        return false;
+    c->classes = st_text(s, "classes") ? mem_printf("%s", st_text(s, "classes")) : NULL;
     c->seed = seed ? strtoull(seed, NULL, 10) : 0;
     if (!seed || !history || !history_parse(&c->history, history))
         return fault_set(f, EXIT_DATA, "%s: __metadata__ has no whole 'seed' and 'history'", s->path);

@@ -2,6 +2,7 @@
  * a thread of its own, since unpacking a .gz is what starting a run waits for; each side has its own Fault. */
 #include "dataset.h"
 #include "atomic_file.h"
+#include "cifar.h"
 #include "idx.h"
 #include "mem.h"
 #include "synthetic.h"
@@ -53,12 +54,25 @@ void dataset_free(Dataset *d)
     free(d->labels);
     free(d->targets);
     resize_free(d->resize);
+    if (d->images)
+        image_list_free(d->images);
+    free(d->images);
     *d = (Dataset){0};
+}
+
+bool dataset_takes_pictures(const nrt_model *m)
+{
+    return m->input_rank == 3 && (m->input_dim[0] == 1 || m->input_dim[0] == 3);
+}
+
+bool dataset_has_classes(const Dataset *d)
+{
+    return d->classes || d->labels || d->images;
 }
 
 int32_t dataset_label(const Dataset *d, int64_t i)
 {
-    return d->classes ? d->classes[i] : d->labels ? d->labels[i] : -1;
+    return d->classes ? d->classes[i] : d->labels ? d->labels[i] : d->images ? d->images->label[i] : -1;
 }
 
 /* The input as channels, height, width: a flat one is a nearly square picture's first numbers. */
@@ -89,12 +103,13 @@ static bool synthetic_part(Part *p)
     int64_t count = synthetic_count(dataset_input_elements(m), p->test);
     picture_dims(m, dim);
     p->out->elements = dataset_input_elements(m);
+    p->out->channels = 1; /* all are scaled alike */
     synthetic_make(p->out, limit >= 0 && limit < count ? limit : count, dim[0], dim[1], dim[2],
                    outputs < SYNTHETIC_CLASSES ? outputs : SYNTHETIC_CLASSES, p->want->seed, p->test);
     return true;
 }
 
-/* ---- IDX ---- */
+/* ---- IDX and CIFAR ---- */
 
 /* Where caches lie; the caller frees it. Null where not even a home is known. */
 static char *cache_root(const char *root)
@@ -112,7 +127,7 @@ static char *cache_root(const char *root)
 }
 
 /* The path of file `name` (plain or .gz) in one of the places under root; null if it is nowhere. The caller frees it. */
-static char *idx_find(const char *root, const char *const folders[3], const char *name)
+static char *data_find(const char *root, const char *const folders[3], const char *name)
 {
     for (int i = 0; i < 3; i++) {
         for (int gz = 0; gz < 2; gz++) {
@@ -136,24 +151,39 @@ static bool idx_load(Part *p, const char *images, const char *labels)
                          dataset_shape(network, sizeof network, m->input_rank, m->input_dim));
     if (!idx_images(images, part_limit(p), 1, m->train.resize_h ? 0 : h, m->train.resize_h ? 0 : w, &in, &p->fault))
         return false;
-    *p->out = (Dataset){.count = in.count, .elements = h * w, .stored = in.height * in.width, .pixels = in.pixels};
+    *p->out = (Dataset){.count = in.count, .elements = h * w, .stored = in.height * in.width, .channels = 1, .pixels = in.pixels};
     if (in.height != h || in.width != w)
         p->out->resize = resize_new(in.height, in.width, h, w);
     return idx_labels(labels, in.total, in.count, dataset_output_elements(m), images, &p->out->classes, &p->fault);
 }
 
+typedef struct Places { const char *folders[3]; } Places; /* under a root; "" is the root itself */
+
+static bool no_file(const char *root, const Places *p, const char *name, Fault *f)
+{
+    return fault_set(f, EXIT_DATA, "%s: no %s or %s.gz in this folder, its '%s' or its '%s'; give --data DIR or set NETC_DATA", root, name, name,
+                     p->folders[1], p->folders[2]);
+}
+
+static char *root_or_fault(Part *p)
+{
+    char *root = cache_root(p->want->root);
+    if (!root)
+        fault_set(&p->fault, EXIT_DATA, "no folder of data is known: give --data DIR or set NETC_DATA");
+    return root;
+}
+
 static bool idx_part(Part *p)
 {
-    static const char *const folders[2][3] = {{"", "fashion-mnist", "FashionMNIST/raw"}, {"", "mnist", "MNIST/raw"}};
+    static const Places places[2] = {{{"", "fashion-mnist", "FashionMNIST/raw"}}, {{"", "mnist", "MNIST/raw"}}};
     static const char *const names[2][2] = {{"train-images-idx3-ubyte", "train-labels-idx1-ubyte"},
                                             {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}};
-    const char *const *places = folders[p->want->model->train.data == NRT_MNIST];
-    char *root = cache_root(p->want->root), *found[2] = {NULL, NULL};
-    bool ok = root ? true : fault_set(&p->fault, EXIT_DATA, "no folder of data is known: give --data DIR or set NETC_DATA");
+    const Places *at = &places[p->want->model->train.data == NRT_MNIST];
+    char *root = root_or_fault(p), *found[2] = {NULL, NULL};
+    bool ok = root != NULL;
     for (int i = 0; ok && i < 2; i++)
-        if (!(found[i] = idx_find(root, places, names[p->test][i])))
-            ok = fault_set(&p->fault, EXIT_DATA, "%s: no %s or %s.gz in this folder, its '%s' or its '%s'; give --data DIR or set NETC_DATA", root,
-                           names[p->test][i], names[p->test][i], places[1], places[2]);
+        if (!(found[i] = data_find(root, at->folders, names[p->test][i])))
+            ok = no_file(root, at, names[p->test][i], &p->fault);
     ok = ok && idx_load(p, found[0], found[1]);
     free(found[0]);
     free(found[1]);
@@ -161,10 +191,59 @@ static bool idx_part(Part *p)
     return ok;
 }
 
+static bool cifar_file(Part *p, const char *root, const char *name, CifarImages *all)
+{
+    static const Places places = {{"", "cifar-10", "cifar-10-batches-bin"}};
+    char *path = data_find(root, places.folders, name);
+    bool ok = path ? cifar_add(all, path, part_limit(p), dataset_output_elements(p->want->model), &p->fault) : no_file(root, &places, name, &p->fault);
+    free(path);
+    return ok;
+}
+
+/* Three planes of 32x32, made as large as the network wants them. */
+static void cifar_set(Part *p, const CifarImages *all)
+{
+    const nrt_train *t = &p->want->model->train;
+    int64_t h = t->resize_h ? t->resize_h : CIFAR_SIDE, w = t->resize_w ? t->resize_w : CIFAR_SIDE;
+    *p->out = (Dataset){.count = all->count, .elements = 3 * h * w, .stored = CIFAR_PIXELS, .channels = 3, .pixels = all->pixels, .classes = all->classes};
+    if (h != CIFAR_SIDE || w != CIFAR_SIDE)
+        p->out->resize = resize_new(CIFAR_SIDE, CIFAR_SIDE, h, w);
+}
+
+/* Does the network take pictures of three channels, of this size? The compiler has seen to it, but not for what it reads as text. */
+static bool cifar_fits(Part *p)
+{
+    const nrt_model *m = p->want->model;
+    int64_t h = m->train.resize_h ? m->train.resize_h : CIFAR_SIDE, w = m->train.resize_w ? m->train.resize_w : CIFAR_SIDE;
+    char network[80];
+    if (m->input_rank == 3 && m->input_dim[0] == 3 && m->input_dim[1] == h && m->input_dim[2] == w)
+        return true;
+    return fault_set(&p->fault, EXIT_DATA, "%s: data gives 3x%lldx%lld, network wants %s", m->source, (long long)h, (long long)w,
+                     dataset_shape(network, sizeof network, m->input_rank, m->input_dim));
+}
+
+static bool cifar_part(Part *p)
+{
+    static const char *const names[6] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin",
+                                         "test_batch.bin"};
+    CifarImages all = {0};
+    int64_t limit = part_limit(p);
+    char *root = root_or_fault(p);
+    bool ok = root && cifar_fits(p);
+    for (int i = p->test ? 5 : 0; ok && i < (p->test ? 6 : 5) && (limit < 0 || all.count < limit); i++)
+        ok = cifar_file(p, root, names[i], &all);
+    free(root);
+    if (ok)
+        cifar_set(p, &all);
+    else
+        cifar_free(&all);
+    return ok;
+}
+
 /* ---- arrays ---- */
 
-/* Where an array of the source lies; the caller frees it. */
-static char *array_path(const DataWant *want, const char *path)
+/* Where a file or folder that the source names lies; the caller frees it. */
+static char *source_path(const DataWant *want, const char *path)
 {
     const char *source = want->model->source, *slash = strrchr(source, '/');
     if (*path == '/')
@@ -224,7 +303,7 @@ static bool array_inputs(Part *p, const char *path)
         npy_free(&a);
         return false;
     }
-    *p->out = (Dataset){.count = a.dim[0], .elements = a.count / a.dim[0], .stored = a.count / a.dim[0]};
+    *p->out = (Dataset){.count = a.dim[0], .elements = a.count / a.dim[0], .stored = a.count / a.dim[0], .channels = 1};
     p->out->values = array_floats(&a, path, &p->fault);
     return p->out->values != NULL;
 }
@@ -256,14 +335,39 @@ static bool array_part(Part *p)
     bool ok;
     if (p->test)
         return true; /* arrays have no test part */
-    inputs = array_path(p->want, p->want->model->train.path_a);
-    targets = array_path(p->want, p->want->model->train.path_b);
+    inputs = source_path(p->want, p->want->model->train.path_a);
+    targets = source_path(p->want, p->want->model->train.path_b);
     ok = array_inputs(p, inputs) && array_targets(p, targets, inputs);
     if (ok && p->want->limit >= 0 && p->want->limit < p->out->count)
         p->out->count = p->want->limit;
     free(inputs);
     free(targets);
     return ok;
+}
+
+/* ---- images ---- */
+
+static bool images_part(Part *p)
+{
+    const nrt_model *m = p->want->model;
+    int64_t limit = part_limit(p);
+    char *folder, network[80];
+    ImageList *l;
+    bool ok;
+    if (!dataset_takes_pictures(m))
+        return fault_set(&p->fault, EXIT_DATA, "%s: data gives 1xHxW or 3xHxW, network wants %s", m->source,
+                         dataset_shape(network, sizeof network, m->input_rank, m->input_dim));
+    folder = source_path(p->want, m->train.path_a);
+    l = mem_get(1, sizeof *l);
+    ok = image_list_read(folder, p->test, m->train.test_share, dataset_output_elements(m), l, &p->fault);
+    free(folder);
+    if (!ok) {
+        free(l);
+        return false;
+    }
+    *p->out = (Dataset){.elements = dataset_input_elements(m), .stored = dataset_input_elements(m), .channels = m->input_dim[0], .images = l};
+    p->out->count = limit >= 0 && limit < l->count ? limit : l->count;
+    return true;
 }
 
 /* ---- both parts ---- */
@@ -276,8 +380,8 @@ static void *part_read(void *arg)
     case NRT_FASHION_MNIST:
     case NRT_MNIST: p->ok = idx_part(p); break;
     case NRT_ARRAYS: p->ok = array_part(p); break;
-    case NRT_CIFAR10:
-    case NRT_IMAGES: p->ok = fault_set(&p->fault, EXIT_USAGE, "%s: this trainer was compiled for data that it cannot read", p->want->model->source); break;
+    case NRT_CIFAR10: p->ok = cifar_part(p); break;
+    case NRT_IMAGES: p->ok = images_part(p); break;
     }
     return NULL;
 }

@@ -16,16 +16,31 @@ bool fault_set(Fault *f, int code, const char *fmt, ...)
     return false;
 }
 
-_Noreturn void fault_die(const Fault *f)
+static void say(const char *kind, const char *text)
 {
-    char line[sizeof f->text + 256];
+    char line[sizeof((Fault *)0)->text + 256];
     fflush(stdout);
-    snprintf(line, sizeof line, "%.128s: error: %s", nrt_the_model.name, f->text);
+    snprintf(line, sizeof line, "%.128s: %s: %s", nrt_the_model.name, kind, text);
     for (char *p = line; *p; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             *p = '?';
     fprintf(stderr, "%s\n", line);
+}
+
+_Noreturn void fault_die(const Fault *f)
+{
+    say("error", f->text);
     exit(f->code);
+}
+
+void fault_warn(const char *fmt, ...)
+{
+    char text[sizeof((Fault *)0)->text];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    say("warning", text);
 }
 
 _Noreturn void die(int code, const char *fmt, ...)

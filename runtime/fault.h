@@ -18,6 +18,8 @@ typedef struct Fault {
 bool fault_set(Fault *f, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Prints "NAME: error: TEXT" on stderr (NAME is the network's) and exits with f->code. */
 _Noreturn void fault_die(const Fault *f);
+/* Prints "NAME: warning: TEXT" on stderr, whatever --quiet says: something of the user's was left out. */
+void fault_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* fault_set and fault_die in one. */
 _Noreturn void die(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

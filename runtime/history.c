@@ -47,7 +47,7 @@ bool history_parse(History *h, const char *text)
             }
             text = end + 1;
         }
-        history_add(h, (EpochResult){fabs(v[0]) < 1e15 ? (int64_t)v[0] : 0, v[1], v[2], v[3], v[4], NAN, NAN});
+        history_add(h, (EpochResult){fabs(v[0]) < 1e15 ? (int64_t)v[0] : 0, v[1], v[2], v[3], v[4], NAN, NAN, NAN, 0});
     }
     return true;
 }
@@ -69,5 +69,8 @@ void history_json(FILE *out, const EpochResult *r)
     field(out, "val_acc", r->val_acc, 9);
     field(out, "images_per_s", r->images_per_s, 6);
     field(out, "seconds", r->seconds, 6);
+    field(out, "data_wait_seconds", r->data_wait_seconds, 6);
+    if (r->unreadable > 0)
+        fprintf(out, ",\"unreadable\":%lld", (long long)r->unreadable);
     fprintf(out, "}\n");
 }

@@ -11,6 +11,8 @@ typedef struct EpochResult {
     double train_loss, train_acc;      /* an accuracy is NaN where there are no classes */
     double val_loss, val_acc;          /* NaN without a test part */
     double images_per_s, seconds;      /* of training steps; seconds with evaluation; NaN where another run took them */
+    double data_wait_seconds;          /* of these, how long training steps waited for their data */
+    int64_t unreadable;                /* pictures left out so far because their files cannot be read */
 } EpochResult;
 
 typedef struct History { EpochResult *at; int64_t n, cap; } History;

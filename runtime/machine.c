@@ -3,6 +3,7 @@
 #include "mem.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 static int64_t rows_of(const nrt_model *m, int64_t n)
@@ -10,12 +11,21 @@ static int64_t rows_of(const nrt_model *m, int64_t n)
     return (n + m->lanes - 1) / m->lanes * m->lanes;
 }
 
+/* ctx->go_on: a loss that is not finite must not reach the weights. */
+static int32_t losses_are_finite(nrt_ctx *ctx)
+{
+    for (int64_t i = 0; i < ctx->n; i++)
+        if (!isfinite(ctx->loss[i]))
+            return 0;
+    return 1;
+}
+
 Machine *machine_new(const nrt_model *m, int threads)
 {
     Machine *k = mem_get(1, sizeof *k);
     k->model = m;
     k->pool = pool_new(threads);
-    k->rows = rows_of(m, m->train.batch);
+    k->rows = machine_rows(m);
     k->inputs = dataset_input_elements(m);
     k->outputs = dataset_output_elements(m);
     k->ticks = mem_get((size_t)(threads * (m->kernel_count + 1)), sizeof *k->ticks);
@@ -24,7 +34,8 @@ Machine *machine_new(const nrt_model *m, int threads)
                        .scratch = mem_pages((size_t)(threads * m->scratch_bytes)),
                        .out = mem_pages((size_t)(k->rows * k->outputs) * sizeof(float)),
                        .loss = mem_pages((size_t)k->rows * sizeof(float)),
-                       .pool = k->pool};
+                       .pool = k->pool,
+                       .go_on = losses_are_finite};
     return k;
 }
 
@@ -42,10 +53,9 @@ void machine_free(Machine *k)
     free(k);
 }
 
-int64_t machine_bytes(const nrt_model *m, int threads)
+int64_t machine_rows(const nrt_model *m)
 {
-    int64_t rows = rows_of(m, m->train.batch);
-    return m->state_bytes + m->arena_bytes + threads * m->scratch_bytes + rows * (dataset_output_elements(m) + 1) * (int64_t)sizeof(float);
+    return rows_of(m, m->train.batch);
 }
 
 static double image_weight(const nrt_model *m, int64_t n)
@@ -116,6 +126,50 @@ void machine_infer(Machine *k, const Batch *b, Score *score)
     machine_load(k, b);
     k->model->infer(&k->ctx);
     score_add(k, b, score);
+}
+
+/* Do the images of a block, `lanes` of them real, hold a number that is not finite? v is the block's first number. */
+static bool result_is_bad(const nrt_result *r, const float *v, int64_t lanes)
+{
+    int64_t at[4] = {0};
+    for (int d = 0; d >= 0;) { /* an odometer over all dimensions but the lanes */
+        const float *p = v;
+        for (int i = 0; i < r->rank - 1; i++)
+            p += at[i] * r->stride[i];
+        for (int64_t l = 0; l < lanes; l++)
+            if (!isfinite(p[l * r->stride[r->rank - 1]]))
+                return true;
+        for (d = r->rank - 2; d >= 0 && ++at[d] == r->dim[d]; d--)
+            at[d] = 0;
+    }
+    return false;
+}
+
+/* ctx->watch */
+static void watch(nrt_ctx *ctx, int64_t kernel, int64_t worker, int64_t block)
+{
+    Machine *k = (Machine *)(void *)ctx;
+    const nrt_model *m = k->model;
+    const nrt_result *r = &m->kernels[kernel].result;
+    int64_t left = ctx->n - block * m->lanes, least = k->first_bad;
+    const char *from = r->place == NRT_ARENA ? ctx->arena : ctx->scratch + worker * m->scratch_bytes;
+    const float *v = (const float *)(const void *)from + r->first + (r->place == NRT_ARENA ? block * r->block : 0);
+    if (least < kernel || !result_is_bad(r, v, left < m->lanes ? left : m->lanes))
+        return;
+    while (kernel < least && !atomic_compare_exchange_weak(&k->first_bad, &least, kernel)) {}
+}
+
+const char *machine_first_nonfinite(Machine *k, const Batch *b)
+{
+    int64_t none = k->model->kernel_count;
+    k->first_bad = none;
+    k->ctx.watch = watch;
+    machine_load(k, b);
+    k->ctx.step--; /* dropout's masks are those of the step that failed */
+    k->model->step(&k->ctx);
+    k->ctx.step++;
+    k->ctx.watch = NULL;
+    return k->first_bad < none ? k->model->kernels[k->first_bad].layer : NULL;
 }
 
 const nrt_tensor *machine_nonfinite(const Machine *k)

@@ -7,12 +7,13 @@
 #include "pool.h"
 
 typedef struct Machine {
+    nrt_ctx ctx;               /* first: generated code calls back with its address */
     const nrt_model *model;
     Pool *pool;
-    nrt_ctx ctx;
     int64_t rows;              /* the compiled batch, rounded up to lanes */
     int64_t inputs, outputs;   /* elements of one image */
     uint64_t *ticks;           /* [threads][kernels]; ctx.ticks points here while kernels are timed */
+    _Atomic int64_t first_bad; /* machine_first_nonfinite: the least kernel seen so far */
 } Machine;
 
 typedef struct Score {         /* sums over images */
@@ -24,8 +25,8 @@ typedef struct Score {         /* sums over images */
 /* Allocates state, arena, scratch and result rows (all zero), and starts the threads. */
 Machine *machine_new(const nrt_model *m, int threads);
 void machine_free(Machine *k);
-/* Bytes that machine_new allocates. */
-int64_t machine_bytes(const nrt_model *m, int threads);
+/* The compiled batch in rows: rounded up to whole lane blocks. */
+int64_t machine_rows(const nrt_model *m);
 /* One optimiser step on a batch with this learning rate, or (machine_infer) the network's output for it. Adds the batch to *score.
  * The batch's own loss is machine_loss of its own score. */
 void machine_step(Machine *k, const Batch *b, double lr, Score *score);
@@ -35,6 +36,10 @@ void machine_infer(Machine *k, const Batch *b, Score *score);
 double machine_loss(const nrt_model *m, double sum, int64_t images);
 /* The loss that the step minimised: image_weight times the sum. */
 double machine_batch_loss(const nrt_model *m, double sum, int64_t images);
+/* The first layer, in the network's order, whose output for this batch has a number that is not finite in training: the step is taken
+ * again up to its losses, with no more harm than to running statistics. Call it after a machine_step whose loss is not finite, which
+ * has changed no parameter. Null: no such layer is seen. */
+const char *machine_first_nonfinite(Machine *k, const Batch *b);
 /* The first tensor of the state that holds a number that is not finite, or null. */
 const nrt_tensor *machine_nonfinite(const Machine *k);
 /* Share of right images; NaN where there are no classes. */

@@ -2,7 +2,7 @@
  *
  * A trainer is one generated object and this runtime. The object exports one constant, `nrt_the_model`, that says everything
  * the runtime needs to know; the runtime owns main(), the command line, the data, the training loop and the files.
- * Generated code calls nothing but nrt_parallel_for. The compiler writes these structures field by field (emit_model.c):
+ * Generated code calls nothing but nrt_parallel_for, and the functions that nrt_ctx names. The compiler writes these structures field by field (emit_model.c):
  * whoever changes them raises NRT_ABI.
  *
  * Images live in *lane blocks*: `lanes` consecutive images of the batch share the lanes of a vector. Everything that the
@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-enum { NRT_ABI = 1 };
+enum { NRT_ABI = 2 };
 
 typedef struct nrt_ctx nrt_ctx;
 
@@ -44,6 +44,11 @@ struct nrt_ctx {
     uint64_t step;         /* optimiser steps taken so far: the counter of the random generator of dropout */
     uint64_t seed;
     void *pool;            /* the runtime's threads */
+    /* Null, or asked by step when all images' losses are there and before any parameter changes (running statistics may have):
+     * where it says 0, step ends there. */
+    int32_t (*go_on)(nrt_ctx *ctx);
+    /* Null, or told by a forward kernel of step whose result is known (nrt_kernel.result) that it is done with lane block `block`. */
+    void (*watch)(nrt_ctx *ctx, int64_t kernel, int64_t worker, int64_t block);
 };
 
 typedef enum nrt_role { /* the numbers are part of the ABI */
@@ -74,11 +79,21 @@ typedef struct nrt_layer {   /* one row of `summary` */
 
 typedef enum nrt_pass { NRT_FORWARD = 0, NRT_BACKWARD_DATA = 1, NRT_BACKWARD_WEIGHTS = 2, NRT_UPDATE = 3, NRT_OTHER = 4 } nrt_pass;
 
+typedef enum nrt_place { NRT_NOWHERE = 0, NRT_ARENA = 1, NRT_SCRATCH = 2 } nrt_place;
+
+typedef struct nrt_result {  /* where a kernel leaves its result for a lane block: f32, the last dimension is the lanes */
+    int32_t place;           /* nrt_place; scratch is that of the worker, and holds one block */
+    int32_t rank;
+    int64_t dim[4], stride[4]; /* of a block; strides in elements */
+    int64_t first, block;    /* elements from the place's start to block 0's first number, and from a block to the next */
+} nrt_result;
+
 typedef struct nrt_kernel {  /* one row of `time`; ctx->ticks is indexed by its place in the table */
     const char *name;        /* "conv1.forward" */
     const char *layer;       /* the layer it works for ("conv1"), or "" */
     int32_t pass;            /* nrt_pass */
     int64_t flops, bytes;    /* floating-point operations, and bytes read or written at least once, for one image */
+    nrt_result result;       /* of a forward kernel of step; else NRT_NOWHERE */
 } nrt_kernel;
 
 typedef enum nrt_data_kind { NRT_SYNTHETIC = 0, NRT_FASHION_MNIST = 1, NRT_MNIST = 2, NRT_CIFAR10 = 3, NRT_IMAGES = 4, NRT_ARRAYS = 5 } nrt_data_kind;
@@ -92,7 +107,9 @@ typedef struct nrt_train { /* the `train { }` of the source, defaults filled in 
     int32_t shuffle, nesterov;
     int32_t reserved;
     int64_t batch, epochs, seed;
-    int64_t resize_h, resize_w;         /* 0: pictures keep their size */
+    int64_t resize_h, resize_w;         /* 0: pictures keep their size (images: they get the network's) */
+    double mean[3], std[3];             /* of pictures, by channel: the network gets (byte / 255 - mean) / std */
+    double test_share;                  /* images: the part of each class that is for testing, where there is no folder of test pictures */
     const char *path_a, *path_b;        /* images: folder, ""; arrays: inputs, targets; else "" */
     double lr, momentum, weight_decay;
     int64_t schedule_every, schedule_warmup; /* in epochs */

@@ -25,7 +25,7 @@ typedef struct Option {
 
 #define AT(field) offsetof(Options, field)
 static const Option options[] = {
-    {"--data", "DIR", OPT_TEXT, AT(data), T | E | P, 0, 0, "folder of the data (else $NETC_DATA, $XDG_CACHE_HOME/netc, ~/.cache/netc)"},
+    {"--data", "DIR", OPT_TEXT, AT(data), T | E | P | M, 0, 0, "folder of the data (else $NETC_DATA, $XDG_CACHE_HOME/netc, ~/.cache/netc)"},
     {"--epochs", "N", OPT_COUNT, AT(epochs), T, 1, 1000000, "epochs in all"},
     {"--lr", "X", OPT_NUMBER, AT(lr), T | M, 0, 0, "learning rate that the schedule starts from"},
     {"--batch", "N", OPT_COUNT, AT(batch), T | E | R | M, 1, INT32_MAX, "images in a batch, at most what was compiled"},
@@ -54,7 +54,7 @@ enum { OPTIONS = sizeof options / sizeof *options };
 static const struct { const char *name, *words, *doc; int min_words, max_words; } commands[] = {
     [CMD_TRAIN] = {"train", "", "train; write checkpoints, the log and the curve", 0, 0},
     [CMD_TEST] = {"test", "", "loss, accuracy and the confusion matrix on the test part", 0, 0},
-    [CMD_PREDICT] = {"predict", "[IMAGE...]", "the likeliest classes of an image (--index N: of the test part)", 0, 1000},
+    [CMD_PREDICT] = {"predict", "[IMAGE...]", "the likeliest classes of PNG and JPEG files, or of image N of the test part", 0, 1000},
     [CMD_RUN] = {"run", "IN.npy -o OUT.npy", "the network's output for an array [n, ...]", 1, 1},
     [CMD_SUMMARY] = {"summary", "", "the layers, parameters and memory", 0, 0},
     [CMD_TIME] = {"time", "", "how long each layer takes in a training step", 0, 0},
@@ -207,6 +207,8 @@ static bool check_words(const Options *o, const nrt_model *m, Fault *f)
         return fault_set(f, EXIT_USAGE, "'run' needs -o OUT.npy");
     if (o->command == CMD_PREDICT && o->index < 0 && o->word_count == 0)
         return fault_set(f, EXIT_USAGE, "'predict' needs images, or --index N");
+    if (o->command == CMD_PREDICT && o->index >= 0 && o->word_count > 0)
+        return fault_set(f, EXIT_USAGE, "--index and files of images exclude each other");
     if (o->resume && o->init_weights)
         return fault_set(f, EXIT_USAGE, "--resume and --init-weights exclude each other");
     if (o->batch > m->train.batch)

@@ -116,7 +116,7 @@ static size_t figure(char *buf, size_t size, size_t at, const char *name, double
 
 void progress_epoch(Progress *p, const EpochResult *r)
 {
-    char line[200];
+    char line[200], wait[64] = "";
     size_t at = 0;
     if (p->quiet)
         return;
@@ -126,8 +126,10 @@ void progress_epoch(Progress *p, const EpochResult *r)
     at = figure(line, sizeof line, at, "val_loss", r->val_loss);
     at = figure(line, sizeof line, at, "val_acc", r->val_acc);
     line[at] = 0;
-    fprintf(stderr, "epoch %*lld/%lld%s  %.0f images/s  %.2f s\n", p->epochs > 9 ? p->epochs > 99 ? 3 : 2 : 1, (long long)r->epoch,
-            (long long)p->epochs, line, r->images_per_s, r->seconds);
+    if (r->data_wait_seconds >= 0.01 && r->data_wait_seconds >= 0.01 * r->seconds)
+        snprintf(wait, sizeof wait, ", %.2f s of it waiting for data", r->data_wait_seconds);
+    fprintf(stderr, "epoch %*lld/%lld%s  %.0f images/s  %.2f s%s\n", p->epochs > 9 ? p->epochs > 99 ? 3 : 2 : 1, (long long)r->epoch,
+            (long long)p->epochs, line, r->images_per_s, r->seconds, wait);
 }
 
 void progress_note(Progress *p, const char *fmt, ...)

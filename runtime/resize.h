@@ -1,6 +1,7 @@
-/* resize.h: bilinear resizing of byte pictures with antialiasing, equal byte for byte to Pillow's Image.resize(BILINEAR)
- * (what torchvision.transforms.Resize gives for pictures) as long as that goes along the rows first: always up to Pillow 11;
- * Pillow 13 goes along the columns first where that saves work, which changes some bytes by one. */
+/* resize.h: bilinear resizing of byte pictures with antialiasing, equal byte for byte to Image.resize(BILINEAR) of Pillow 13 (what
+ * torchvision.transforms.Resize gives for pictures). It goes along the rows first, but along the columns where the picture
+ * loses height, and more than twice as much as width; Pillow up to 11 goes along the rows always, which there gives some bytes
+ * that differ by one. */
 #ifndef RESIZE_H
 #define RESIZE_H
 

@@ -1,18 +1,32 @@
 /* summary.c: the network as a table, and the memory that it takes. */
 #include "commands.h"
+#include "memory.h"
 
 #include <stdio.h>
 
-static void megabytes(const char *name, int64_t bytes)
+static void megabytes(const char *name, int64_t bytes, const char *note)
 {
-    printf("%-22s %12.3f MB\n", name, (double)bytes / 1e6);
+    printf("%-22s %12.3f MB%s\n", name, (double)bytes / 1e6, note);
+}
+
+static void print_memory(const nrt_model *m, int threads)
+{
+    MemoryPlan p = memory_plan(m, threads);
+    char note[40];
+    snprintf(note, sizeof note, " (%d thread%s)", threads, threads == 1 ? "" : "s");
+    megabytes("state", p.state, "");
+    megabytes("arena", p.arena, "");
+    megabytes("scratch", p.scratch, note);
+    megabytes("batches", p.batches, "");
+    if (p.data_known)
+        megabytes("data set", p.data, "");
+    megabytes("program", p.program, "");
+    megabytes("peak memory", memory_total(&p), p.data_known ? "" : " (and the data set)");
 }
 
 int command_summary(const nrt_model *m, const Options *o)
 {
-    int threads = option_threads(o);
-    int64_t params = 0, macs = 0, batch_rows = (m->train.batch + m->lanes - 1) / m->lanes * m->lanes;
-    int64_t buffers = 6 * batch_rows * dataset_input_elements(m) * (int64_t)sizeof(float); /* two loaders of three batches */
+    int64_t params = 0, macs = 0;
     char shape[80];
     printf("%s (%s), input %s, batch %lld, for %s\n\n", m->name, m->source, dataset_shape(shape, sizeof shape, m->input_rank, m->input_dim),
            (long long)m->train.batch, m->cpu);
@@ -25,10 +39,6 @@ int command_summary(const nrt_model *m, const Options *o)
         macs += l->macs;
     }
     printf("%-28s %-14s %-14s %12lld %14lld\n\n", "total", "", "", (long long)params, (long long)macs);
-    megabytes("state", m->state_bytes);
-    megabytes("arena", m->arena_bytes);
-    printf("%-22s %12.3f MB (%d threads)\n", "scratch", (double)(threads * m->scratch_bytes) / 1e6, threads);
-    megabytes("batches", buffers);
-    megabytes("peak without data", machine_bytes(m, threads) + buffers);
+    print_memory(m, option_threads(o));
     return EXIT_OK;
 }

@@ -2,9 +2,11 @@
  *
  * A kernel's time is its threads' ticks of one step, divided by the number of threads: its share of the step when all threads
  * are busy. Every figure is the median over the steps. Ticks become seconds by comparing both clocks over the second run.
- * The peak that shares refer to is measured here, on the same threads: the best of several runs of model->peak. */
+ * The peak that shares refer to is measured here, on the same threads: the best of several runs of model->peak. Whether the data keeps up
+ * is measured last, where the data is at hand (data_timing.h). */
 #include "commands.h"
 #include "cpu.h"
+#include "data_timing.h"
 #include "init.h"
 #include "json.h"
 #include "mem.h"
@@ -25,6 +27,9 @@ typedef struct Timing {
     double lr;
     double step_s, peak;       /* seconds of a step; FLOP/s of the machine on these threads */
     double *kernel_s;          /* [kernels] */
+    bool data_known;           /* is `data` measured? If not, data_fault says why */
+    DataTiming data;
+    Fault data_fault;
 } Timing;
 
 static int by_value(const void *a, const void *b)
@@ -137,6 +142,18 @@ static void measure_kernels(Timing *t)
     free(ticks);
 }
 
+/* Synthetic pictures lie in memory. Of other data that is not there only who names it with --data is told with an error. */
+static void measure_data(Timing *t, const Options *o)
+{
+    if (t->m->train.data == NRT_SYNTHETIC) {
+        fault_set(&t->data_fault, EXIT_DATA, "synthetic pictures lie in memory");
+        return;
+    }
+    t->data_known = data_timing(t->k, o, &t->data, &t->data_fault);
+    if (!t->data_known && o->data)
+        fault_die(&t->data_fault);
+}
+
 /* ---- output ---- */
 
 typedef struct Cost { double seconds, flops; } Cost; /* of a batch */
@@ -177,14 +194,23 @@ static void print_cost(const Timing *t, Cost c)
         printf(" %9s %7s %5s", "-", "-", "-");
 }
 
+static void print_data(const Timing *t)
+{
+    if (t->data_known)
+        printf("data %.0f images/s by itself; a step waits %.4f ms for it\n", t->data.images_per_s, t->data.wait_s * 1e3);
+    else
+        printf("data not measured: %s\n", t->data_fault.text);
+}
+
 static void print_tables(const Timing *t)
 {
     static const char *const pass_names[PASSES] = {"forward", "backward data", "backward weights", "update", "other"};
     double images = (double)t->batch.n, total = (double)t->m->flops_per_image * images;
     printf("%s: batch %lld, %d threads, median of %lld steps\n", t->m->name, (long long)t->batch.n, pool_threads(t->k->pool), (long long)t->steps);
-    printf("step %.4f ms, %.0f images/s, %.1f GFLOP/s, %.0f%% of the measured peak of %.1f GFLOP/s\n\n", t->step_s * 1e3, images / t->step_s,
+    printf("step %.4f ms, %.0f images/s, %.1f GFLOP/s, %.0f%% of the measured peak of %.1f GFLOP/s\n", t->step_s * 1e3, images / t->step_s,
            total / t->step_s * 1e-9, 100 * total / t->step_s / t->peak, t->peak * 1e-9);
-    printf("%-22s | %-22s | %-22s | %-22s\n", "", "forward", "backward data", "backward weights");
+    print_data(t);
+    printf("\n%-22s | %-22s | %-22s | %-22s\n", "", "forward", "backward data", "backward weights");
     printf("%-22s | %9s %7s %5s| %9s %7s %5s| %9s %7s %5s\n", "layer", "ms", "GFLOP/s", "peak", "ms", "GFLOP/s", "peak", "ms", "GFLOP/s", "peak");
     for (int i = 0; i < t->m->layer_count; i++) {
         Cost c[PASSES];
@@ -220,9 +246,12 @@ static void print_json(const Timing *t)
     struct rusage usage;
     double images = (double)t->batch.n;
     getrusage(RUSAGE_SELF, &usage);
-    printf("{\"images_per_s\":%.6g,\"step_ms\":%.6g,\"gflops\":%.6g,\"peak_gflops\":%.6g,\"peak_rss_bytes\":%lld,\"batch\":%lld,\"threads\":%d,\"layers\":[",
+    printf("{\"images_per_s\":%.6g,\"step_ms\":%.6g,\"gflops\":%.6g,\"peak_gflops\":%.6g,\"peak_rss_bytes\":%lld,\"batch\":%lld,\"threads\":%d,",
            images / t->step_s, t->step_s * 1e3, (double)t->m->flops_per_image * images / t->step_s * 1e-9, t->peak * 1e-9,
            (long long)usage.ru_maxrss * 1024, (long long)t->batch.n, pool_threads(t->k->pool));
+    if (t->data_known)
+        printf("\"data_images_per_s\":%.6g,\"data_wait_ms\":%.6g,", t->data.images_per_s, t->data.wait_s * 1e3);
+    printf("\"layers\":[");
     for (int i = 0; i < t->m->layer_count; i++) {
         Cost c[PASSES];
         layer_cost(t, t->m->layers[i].name, c);
@@ -265,6 +294,7 @@ int command_time(const nrt_model *m, const Options *o)
     t.peak = measure_peak(t.k);
     measure_steps(&t);
     measure_kernels(&t);
+    measure_data(&t, o);
     if (o->json)
         print_json(&t);
     else

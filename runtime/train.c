@@ -33,6 +33,7 @@ typedef struct Trainer {
     FILE *log, *metrics;                /* log: null without --log */
     Signals *signals;
     int64_t epochs;
+    int64_t bad_train, bad_test;        /* unreadable files that were told of */
     double lr;
 } Trainer;
 
@@ -98,6 +99,22 @@ static void prepare_state(Trainer *t)
     t->k->ctx.seed = t->at.seed;
 }
 
+static void begin_epoch(Trainer *t)
+{
+    loader_begin(t->train_loader, t->m->train.shuffle && !t->o->no_shuffle, t->at.seed, (uint64_t)t->at.epoch, t->at.seen);
+}
+
+/* Names of classes go with the weights. A first batch proves that there are files to be read, while nothing is written yet. */
+static void prepare_images(Trainer *t)
+{
+    classes_match(t->o->resume, t->at.classes, &t->train);
+    free(t->at.classes);
+    t->at.classes = image_list_classes(t->train.images);
+    begin_epoch(t);
+    if (!loader_next(t->train_loader) && loader_fault(t->train_loader))
+        fault_die(loader_fault(t->train_loader));
+}
+
 static void prepare_data(Trainer *t)
 {
     const Options *o = t->o;
@@ -111,6 +128,8 @@ static void prepare_data(Trainer *t)
     t->train_loader = loader_new(&t->train, t->m, option_batch(t->m, o));
     if (t->test.count > 0)
         t->test_loader = loader_new(&t->test, t->m, option_batch(t->m, o));
+    if (t->train.images)
+        prepare_images(t);
 }
 
 /* metrics.jsonl says what the history says: a resumed run writes its past anew, but for the times, which are not its own. */
@@ -135,6 +154,15 @@ static void flush_lines(const Trainer *t, FILE *f, const char *name)
     die(EXIT_IO, "%s: cannot be written: %s", name, strerror(errno));
 }
 
+/* What there is of this training on disk. */
+static const char *what_is_kept(const Trainer *t)
+{
+    char *path = in_folder(t, "last.safetensors");
+    const char *what = file_exists(path) ? "the last checkpoint is kept" : "there is no checkpoint yet";
+    free(path);
+    return what;
+}
+
 /* Weights that the last step blew up, before any loss could tell, never replace good ones. */
 static void check_weights(const Trainer *t)
 {
@@ -142,8 +170,8 @@ static void check_weights(const Trainer *t)
     if (!bad)
         return;
     progress_clear(t->progress);
-    die(EXIT_NONFINITE, "step %lld (epoch %lld): %s is not finite any more; the last checkpoint is kept; a smaller --lr (it was %g) may help",
-        (long long)t->at.step, (long long)(t->at.epoch + 1), bad->name, t->lr);
+    die(EXIT_NONFINITE, "step %lld (epoch %lld): %s is not finite any more; %s; a smaller --lr (it was %g) may help",
+        (long long)t->at.step, (long long)(t->at.epoch + 1), bad->name, what_is_kept(t), t->lr);
 }
 
 static void save(Trainer *t, const char *name)
@@ -169,14 +197,32 @@ static void save_curve(Trainer *t)
     free(path);
 }
 
-/* Ends the process where a loss is not a finite number. */
-static void check_loss(const Trainer *t, double loss, const char *what)
+/* Ends the process at a step whose loss is not a finite number; the step has changed no weight. */
+static _Noreturn void stop_at_loss(const Trainer *t, const Batch *b, double loss)
+{
+    const char *layer = machine_first_nonfinite(t->k, b);
+    progress_clear(t->progress);
+    die(EXIT_NONFINITE, "step %lld (epoch %lld): the loss is %g, not a finite number; %s%s%s%s; a smaller --lr (it was %g) may help",
+        (long long)t->at.step, (long long)(t->at.epoch + 1), fabs(loss) /* no -nan */, layer ? "the first layer whose output is not finite is " : "",
+        layer ? layer : "", layer ? "; " : "", what_is_kept(t), t->lr);
+}
+
+static void check_test_loss(const Trainer *t, double loss)
 {
     if (isfinite(loss))
         return;
     progress_clear(t->progress);
-    die(EXIT_NONFINITE, "step %lld (epoch %lld): the %s is %g, not a finite number; the last checkpoint is kept; a smaller --lr (it was %g) may help",
-        (long long)t->at.step, (long long)(t->at.epoch + 1), what, fabs(loss) /* no -nan */, t->lr);
+    die(EXIT_NONFINITE, "step %lld (epoch %lld): the test loss is %g, not a finite number; %s; a smaller --lr (it was %g) may help",
+        (long long)t->at.step, (long long)(t->at.epoch + 1), fabs(loss), what_is_kept(t), t->lr);
+}
+
+/* Ends the process where a loader could not go on. */
+static void check_loader(const Trainer *t, const Loader *l)
+{
+    if (!loader_fault(l))
+        return;
+    progress_clear(t->progress);
+    fault_die(loader_fault(l));
 }
 
 /* ---- the loop ---- */
@@ -197,11 +243,13 @@ static void train_step(Trainer *t, const Batch *b, double lr, Score *epoch)
     machine_step(t->k, b, lr, &own);
     t->at.step++;
     loss = machine_batch_loss(t->m, own.loss, own.images);
-    check_loss(t, loss, "loss");
+    if (!isfinite(loss))
+        stop_at_loss(t, b, loss);
     step_log(t, loss, own.images);
     epoch->loss = t->at.loss_sum += own.loss;
     epoch->correct = t->at.correct += own.correct;
-    epoch->images = t->at.seen += own.images;
+    epoch->images = t->at.images += own.images;
+    t->at.seen = b->end;
     epoch->classes = own.classes;
 }
 
@@ -210,22 +258,45 @@ static bool steps_are_done(const Trainer *t)
     return t->o->max_steps >= 0 && t->at.step >= t->o->max_steps;
 }
 
-/* The rest of the epoch that `at` stands in; *rate is images a second. */
-static EpochEnd train_epoch(Trainer *t, Score *s, double *rate)
+/* The next batch, or null at the end of the epoch; a walk that cannot go on ends the process. */
+static const Batch *next_batch(Trainer *t)
 {
-    double lr = train_rate(&t->m->train, t->lr, t->at.epoch, t->epochs), start = cpu_seconds();
-    int64_t before = t->at.seen;
+    const Batch *b = loader_next(t->train_loader);
+    if (!b)
+        check_loader(t, t->train_loader);
+    if (!b)
+        t->at.seen = t->train.count; /* files at the end of the order may have been left out */
+    return b;
+}
+
+/* The rest of the epoch that `at` stands in; *r gets images a second and the wait for data. */
+static EpochEnd train_epoch(Trainer *t, Score *s, EpochResult *r)
+{
+    double lr = train_rate(&t->m->train, t->lr, t->at.epoch, t->epochs), start = cpu_seconds(), waited = loader_wait_seconds(t->train_loader);
+    int64_t before = t->at.images;
     const Batch *b;
-    *s = (Score){t->at.loss_sum, t->at.correct, t->at.seen, t->train.classes || t->train.labels};
-    loader_begin(t->train_loader, t->m->train.shuffle && !t->o->no_shuffle, t->at.seed, (uint64_t)t->at.epoch, t->at.seen);
-    while (!steps_are_done(t) && !signals_caught(t->signals) && (b = loader_next(t->train_loader))) {
+    *s = (Score){t->at.loss_sum, t->at.correct, t->at.images, dataset_has_classes(&t->train)};
+    begin_epoch(t);
+    while (!steps_are_done(t) && !signals_caught(t->signals) && (b = next_batch(t))) {
         train_step(t, b, lr, s);
-        *rate = (double)(t->at.seen - before) / fmax(cpu_seconds() - start, 1e-9);
-        progress_step(t->progress, t->at.epoch + 1, t->at.seen, t->train.count, machine_loss(t->m, s->loss, s->images), score_accuracy(s), *rate);
+        r->images_per_s = (double)(t->at.images - before) / fmax(cpu_seconds() - start, 1e-9);
+        progress_step(t->progress, t->at.epoch + 1, t->at.seen, t->train.count, machine_loss(t->m, s->loss, s->images), score_accuracy(s),
+                      r->images_per_s);
     }
+    r->data_wait_seconds = loader_wait_seconds(t->train_loader) - waited;
     if (signals_caught(t->signals))
         return SIGNALLED;
     return t->at.seen == t->train.count ? EPOCH_DONE : STEPS_DONE;
+}
+
+/* Tells of files that were found unreadable since it last did; returns how many there are in all. */
+static int64_t report_unreadable(Trainer *t)
+{
+    progress_clear(t->progress);
+    t->bad_train = unreadable_warn(t->train_loader, &t->train, t->bad_train);
+    if (t->test_loader)
+        t->bad_test = unreadable_warn(t->test_loader, &t->test, t->bad_test);
+    return t->bad_train + t->bad_test;
 }
 
 /* Evaluates, and puts the epoch on record: log, display, history, checkpoints. */
@@ -238,16 +309,18 @@ static void finish_epoch(Trainer *t, const Score *s, EpochEnd end, EpochResult r
     r.val_loss = r.val_acc = NAN;
     if (t->test_loader) {
         Score v = evaluate(t->k, t->test_loader, NULL);
+        check_loader(t, t->test_loader);
         r.val_loss = machine_loss(t->m, v.loss, v.images);
         r.val_acc = score_accuracy(&v);
-        check_loss(t, r.val_loss, "test loss");
+        check_test_loss(t, r.val_loss);
     }
     r.seconds = cpu_seconds() - start;
+    r.unreadable = report_unreadable(t);
     history_add(&t->shown, r);
     if (end == EPOCH_DONE) {
         history_add(&t->at.history, r);
         t->at.epoch++;
-        t->at.seen = t->at.correct = 0;
+        t->at.seen = t->at.images = t->at.correct = 0;
         t->at.loss_sum = 0;
     }
     best = (t->test_loader ? r.val_loss : r.train_loss) < t->at.best_loss;
@@ -272,7 +345,7 @@ static void train_all(Trainer *t)
         Score s = {0};
         EpochResult r = {0};
         double start = cpu_seconds();
-        end = train_epoch(t, &s, &r.images_per_s);
+        end = train_epoch(t, &s, &r);
         if (end != SIGNALLED)
             finish_epoch(t, &s, end, r, start);
     }
@@ -296,6 +369,7 @@ static void trainer_free(Trainer *t)
     history_free(&t->shown);
     progress_free(t->progress);
     machine_free(t->k);
+    free(t->at.classes);
     free(t->folder);
 }
 

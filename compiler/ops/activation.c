@@ -43,8 +43,8 @@ SHAPE_RULE(hard_swish_grad, binary_shape(a, "hard_swish_grad", args, out))
 /* ---- gradients ---- */
 
 void leaky_relu_grad(GradCtx *ctx, Node *n, Node *dy) {
-    Node *sign = n->attr.f[0] >= 0 ? n : n->arg[0];
-    grad_add(ctx, n->arg[0], graph_node(grad_graph(ctx), OP_leaky_relu_grad, n->attr, 2, (Node *[]){sign, dy}));
+    if (n->attr.f[0] >= 0) grad_add_by_result(ctx, OP_leaky_relu_grad, n->attr, n, dy);
+    else grad_add(ctx, n->arg[0], graph_node(grad_graph(ctx), OP_leaky_relu_grad, n->attr, 2, (Node *[]){n->arg[0], dy}));
 }
 
 void silu_grad(GradCtx *ctx, Node *n, Node *dy) { grad_add(ctx, n->arg[0], graph_binary(grad_graph(ctx), OP_silu_grad, n->arg[0], dy)); }

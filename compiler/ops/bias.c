@@ -54,7 +54,8 @@ static const Expr *bias_point(Lower *lw, const Node *n, const Expr *const *args,
     return expr_binary(lower_arena(lw), EXPR_ADD, args[0], args[1]);
 }
 
-void lower_channel_nest(Lower *lw, const Node *n, Type x, const Expr *(*term)(Lower *lw, const Node *n, const Affine *at, const Expr *sum)) {
+void lower_channel_nest(Lower *lw, const Node *n, Type x, const Expr *(*term)(Lower *lw, const Node *n, const Affine *at, const Expr *sum),
+                        const Expr *(*finish)(Lower *lw, const Node *n, Affine channel, const Expr *sum)) {
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
     const Var *c = nest_axis(a, nest, "c", n->type.dim[0], false);
@@ -63,14 +64,15 @@ void lower_channel_nest(Lower *lw, const Node *n, Type x, const Expr *(*term)(Lo
     for (int i = 1; i < x.rank; i++) at[i] = lower_affine(lw, nest_axis(a, nest, i == 1 ? "h" : "w", x.dim[i], true), 1, 0);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
     nest_update(nest, acc, term(lw, n, arena_copy(a, at, sizeof at), acc));
-    lower_emit(lw, nest, n, lower_at(lw, 1, at[0]), expr_unary(a, EXPR_LANE_SUM, acc));
+    const Expr *sum = expr_unary(a, EXPR_LANE_SUM, acc);
+    lower_emit(lw, nest, n, lower_at(lw, 1, at[0]), finish ? finish(lw, n, at[0], sum) : sum);
 }
 
 static const Expr *sum_term(Lower *lw, const Node *n, const Affine *at, const Expr *sum) {
     return expr_binary(lower_arena(lw), EXPR_ADD, sum, lower_load(lw, n->arg[0], at));
 }
 
-static void lower_channel_sum(Lower *lw, const Node *n) { lower_channel_nest(lw, n, n->arg[0]->type, sum_term); }
+static void lower_channel_sum(Lower *lw, const Node *n) { lower_channel_nest(lw, n, n->arg[0]->type, sum_term, NULL); }
 
 const LowerRule bias_lower = {.kind = LOWER_POINTWISE, .pointwise = bias_point};
 const LowerRule channel_sum_lower = {.kind = LOWER_NEST, .nest = lower_channel_sum, .sums_batch = true};

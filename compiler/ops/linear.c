@@ -79,7 +79,9 @@ void linear_dw_eval(const Node *n, int64_t batch, const double *const *args, dou
 static void lower_linear(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
-    const Var *o = nest_axis(a, nest, "o", n->type.dim[0], false), *i = nest_axis(a, nest, "i", n->arg[0]->type.dim[0], true);
+    const Var *o = nest_axis(a, nest, "o", n->type.dim[0], false);
+    lower_block_axis(lw, nest);
+    const Var *i = nest_axis(a, nest, "i", n->arg[0]->type.dim[0], true);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
     const Expr *x = lower_load(lw, n->arg[0], lower_at(lw, 1, lower_affine(lw, i, 1, 0)));
     const Expr *w = lower_load(lw, n->arg[1], lower_at(lw, 2, lower_affine(lw, o, 1, 0), lower_affine(lw, i, 1, 0)));
@@ -90,7 +92,9 @@ static void lower_linear(Lower *lw, const Node *n) {
 static void lower_linear_dx(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
-    const Var *i = nest_axis(a, nest, "i", n->type.dim[0], false), *o = nest_axis(a, nest, "o", n->arg[0]->type.dim[0], true);
+    const Var *i = nest_axis(a, nest, "i", n->type.dim[0], false);
+    lower_block_axis(lw, nest);
+    const Var *o = nest_axis(a, nest, "o", n->arg[0]->type.dim[0], true);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
     const Expr *dy = lower_load(lw, n->arg[0], lower_at(lw, 1, lower_affine(lw, o, 1, 0)));
     const Expr *w = lower_load(lw, n->arg[1], lower_at(lw, 2, lower_affine(lw, o, 1, 0), lower_affine(lw, i, 1, 0)));
@@ -121,6 +125,6 @@ static void lower_linear_dw(Lower *lw, const Node *n) {
 static int64_t linear_macs(const Node *n) { return type_count(n->arg[1]->type); }
 static int64_t linear_dw_macs(const Node *n) { return type_count(n->type); }
 
-const LowerRule linear_lower = {.kind = LOWER_NEST, .nest = lower_linear, .macs = linear_macs};
-const LowerRule linear_dx_lower = {.kind = LOWER_NEST, .nest = lower_linear_dx, .macs = linear_macs};
+const LowerRule linear_lower = {.kind = LOWER_NEST, .nest = lower_linear, .across = true, .macs = linear_macs};
+const LowerRule linear_dx_lower = {.kind = LOWER_NEST, .nest = lower_linear_dx, .across = true, .macs = linear_macs};
 const LowerRule linear_dw_lower = {.kind = LOWER_NEST, .nest = lower_linear_dw, .sums_batch = true, .wants_rows = true, .macs = linear_dw_macs};

@@ -56,9 +56,9 @@ SHAPE_RULE(reshape) {
 
 /* ---- gradients ---- */
 
-void relu_grad(GradCtx *ctx, Node *n, Node *dy) { grad_add(ctx, n->arg[0], graph_binary(grad_graph(ctx), OP_relu_grad, n, dy)); }
-void sigmoid_grad(GradCtx *ctx, Node *n, Node *dy) { grad_add(ctx, n->arg[0], graph_binary(grad_graph(ctx), OP_sigmoid_grad, n, dy)); }
-void tanh_grad(GradCtx *ctx, Node *n, Node *dy) { grad_add(ctx, n->arg[0], graph_binary(grad_graph(ctx), OP_tanh_grad, n, dy)); }
+void relu_grad(GradCtx *ctx, Node *n, Node *dy) { grad_add_by_result(ctx, OP_relu_grad, n->attr, n, dy); }
+void sigmoid_grad(GradCtx *ctx, Node *n, Node *dy) { grad_add_by_result(ctx, OP_sigmoid_grad, n->attr, n, dy); }
+void tanh_grad(GradCtx *ctx, Node *n, Node *dy) { grad_add_by_result(ctx, OP_tanh_grad, n->attr, n, dy); }
 
 static Node *scaled(GradCtx *ctx, Node *x, double factor) {
     return graph_node(grad_graph(ctx), OP_scale, (Attr){.f = {factor}}, 1, &x);

@@ -1,13 +1,21 @@
 # The end-to-end tests: bash scripts that compile networks with the netc of this build, run the trainers and judge what they do.
 
-foreach(tool weights losses arrays)
-    add_executable(compare_${tool} ${CMAKE_CURRENT_LIST_DIR}/compare_${tool}.c)
-    set_target_properties(compare_${tool} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tools)
-    target_link_libraries(compare_${tool} PRIVATE netc_warnings m)
+set(e2e_dir ${CMAKE_CURRENT_LIST_DIR})
+add_library(e2e_tools STATIC ${e2e_dir}/weights_file.c ${e2e_dir}/hashed.c)
+target_link_libraries(e2e_tools PRIVATE netc_warnings PUBLIC m)
+target_compile_options(e2e_tools PRIVATE -O2)
+foreach(tool compare_weights compare_losses compare_arrays compare_sketches make_hashed peak_memory)
+    add_executable(${tool} ${e2e_dir}/${tool}.c)
+    set_target_properties(${tool} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tools)
+    target_link_libraries(${tool} PRIVATE netc_warnings e2e_tools)
 endforeach()
 
-foreach(name layers book nets lenet_steps edge texts trainer threads resume signals bad_data bad_output environment install
-        synthetic learning figures)
+add_executable(make_picture ${CMAKE_CURRENT_LIST_DIR}/make_picture.c)
+set_target_properties(make_picture PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tools)
+target_link_libraries(make_picture PRIVATE PNG::PNG JPEG::JPEG netc_warnings)
+
+foreach(name layers book nets lenet_steps examples edge texts trainer threads resume signals bad_data bad_output environment install images
+        cifar10 memory nonfinite synthetic learning figures)
     add_test(NAME e2e_${name} COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/${name}.sh)
     set_tests_properties(e2e_${name} PROPERTIES
         LABELS e2e

@@ -7,18 +7,18 @@ cd "$root"
 # One layer a line, the lowest first; a layer may use those before it. A name stands for its .h and .c, unless these have places of
 # their own; `rules` are the files of ops/.
 layers='
-base map
+base map winograd
 diag
 nrt
 model target
 ast
 parse
 graph ops scan_text model_text graph_text graph_dot eval infer grad
-loop loop_verify loop_text nest schedule schedule_choose schedule_internal
+loop loop_verify loop_text loop_alike nest schedule schedule_choose schedule_internal
 lower.h
 rules phases channel_nest
 value layers elaborate elab elab_expr elab_call elab_train
-fold fuse plan
+plan algorithm
 lower_internal lower.c layout program
 emit_llvm emit_kernel emit_segment emit_math emit_model emit_internal link
 pass options summary driver

@@ -1,6 +1,6 @@
 # lib.sh: what the end-to-end tests share. A test is a bash script that sources this file; ctest runs it with
 #   NETC   the compiler under test
-#   TOOLS  the folder of compare_weights, compare_losses and compare_arrays
+#   TOOLS  the folder of compare_weights, compare_losses, compare_arrays and make_picture
 # and takes exit code 0 for passed, 77 for skipped, anything else for failed. It works in a folder of its own, removed at the end.
 
 set -euo pipefail

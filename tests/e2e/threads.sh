@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The weights after training are bit for bit the same for any number of threads: LeNet, a network with skips and odd shapes, and one
-# with batch norm and dropout; that one also after a stop and --resume.
+# The weights after training are bit for bit the same for any number of threads: LeNet, ResNet-18 and GoogLeNet (smaller than they are), a
+# network with skips and odd shapes, and one with batch norm and dropout; that one also after a stop and --resume.
 source "$(dirname "$0")/lib.sh"
 
 if pictures=$(find_fashion_mnist); then
@@ -21,11 +21,18 @@ network modes(1, 14, 14) -> 10 {
 train { batch = 37 }
 END
 "$NETC" modes.net -o modes
+small=(-D 'train.data=synthetic()' -D size=48 -D ratio=4 -D train.batch=70)
+"$NETC" "${small[@]}" "$root/examples/resnet18.net" -o resnet18
+"$NETC" "${small[@]}" "$root/examples/googlenet.net" -o googlenet
 
 for threads in 1 2 3 7; do
     expect 0 ./lenet train --quiet --threads "$threads" --limit 5000 --limit-test 500 --epochs 2 "${data[@]}" --out "lenet-$threads"
     expect 0 ./residual train --quiet --threads "$threads" --epochs 20 --data "$tests/data/nets/residual" --out "residual-$threads"
     expect 0 ./modes train --quiet --threads "$threads" --max-steps 40 --out "modes-$threads"
+    for deep in resnet18 googlenet; do
+        expect 0 "./$deep" train --quiet --threads "$threads" --limit 200 --limit-test 70 --max-steps 5 --out "$deep-$threads"
+        same_state "$deep-1/last.safetensors" "$deep-$threads/last.safetensors"
+    done
     same modes-1/last.safetensors "modes-$threads/last.safetensors"
     same lenet-1/last.safetensors "lenet-$threads/last.safetensors"
     same residual-1/last.safetensors "residual-$threads/last.safetensors"

@@ -15,7 +15,8 @@ typedef struct KernelConfig {
     const char *march;  /* null: this machine */
     int opt_level;      /* 0: the plain reference lowering */
     int lanes;          /* images in the lanes; 0: what the target has. Wider than its vectors works, slowly */
-    bool no_fuse, no_depth_first, no_tile, no_partial; /* as -fno-... */
+    bool no_fuse, no_depth_first, no_tile, no_partial, no_winograd; /* as -fno-... */
+    int winograd_tile;  /* Winograd's way with this tile wherever it is possible; 0: where it is predicted to be faster */
 } KernelConfig;
 
 typedef struct KernelCompiled {

@@ -233,7 +233,7 @@ NetResult net_check(const RandomNet *net, NetFault fault) {
     Graph *g = kernel_graph(a, "random.net", source.at);
     c.graph = g;
     if (draw_clear(&c)) {
-        for (int i = 0; i < LEVELS; i++) k[i] = kernel_compile(a, g, (KernelConfig){.opt_level = 2 * i, .lanes = i ? net->lanes : 0});
+        for (int i = 0; i < LEVELS; i++) k[i] = kernel_compile(a, g, (KernelConfig){.opt_level = 2 * i, .lanes = i ? net->lanes : 0, .no_winograd = true});
         result.verdict = check_numbers(&c, k);
         for (int i = 0; i < LEVELS; i++) kernel_close(&k[i]);
     }

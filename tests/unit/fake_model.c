@@ -119,8 +119,8 @@ static const nrt_layer layers[] = {
     {"linear1", "linear", 1, {CLASSES, 0, 0}, INPUTS * CLASSES + CLASSES, INPUTS * CLASSES},
 };
 static const nrt_kernel kernels[] = {
-    {"linear1.forward", "linear1", NRT_FORWARD, 2 * INPUTS * CLASSES, INPUTS * 4},
-    {"linear1.backward_weights", "linear1", NRT_BACKWARD_WEIGHTS, 2 * INPUTS * CLASSES, INPUTS * 4},
+    {"linear1.forward", "linear1", NRT_FORWARD, 2 * INPUTS * CLASSES, INPUTS * 4, {0}},
+    {"linear1.backward_weights", "linear1", NRT_BACKWARD_WEIGHTS, 2 * INPUTS * CLASSES, INPUTS * 4, {0}},
 };
 
 #ifndef FAKE_FEATURES
@@ -137,6 +137,6 @@ const nrt_model nrt_the_model = {
     .tensor_count = 2, .layer_count = 2, .kernel_count = 2, .peak_flops_per_iteration = 2 * CHAINS,
     .tensors = tensors, .layers = layers, .kernels = kernels,
     .train = {.data = FAKE_DATA, .loss = NRT_CROSS_ENTROPY, .init = NRT_TORCH_DEFAULT, .schedule = NRT_CONSTANT, .loss_mean = 1, .shuffle = 1,
-              .batch = BATCH, .epochs = 3, .seed = 0, .path_a = "", .path_b = "", .lr = 0.1, .schedule_every = 1, .schedule_gamma = 1},
+              .batch = BATCH, .epochs = 3, .seed = 0, .path_a = "", .path_b = "", .std = {1, 1, 1}, .lr = 0.1, .schedule_every = 1, .schedule_gamma = 1},
     .step = fake_step, .infer = fake_infer, .peak = fake_peak,
 };

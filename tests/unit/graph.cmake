@@ -12,6 +12,10 @@ target_link_libraries(test_book PRIVATE netc_core netc_warnings PkgConfig::CHECK
 target_compile_definitions(test_book PRIVATE TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
 add_test(NAME book COMMAND test_book)
 
+add_executable(test_winograd ${CMAKE_SOURCE_DIR}/tests/ops/test_winograd.c ${CMAKE_SOURCE_DIR}/tests/ops/op_cases.c)
+target_link_libraries(test_winograd PRIVATE netc_core netc_warnings PkgConfig::CHECK m)
+add_test(NAME winograd COMMAND test_winograd)
+
 # Generated code against the evaluator. The loaded code calls back into the test: nrt_parallel_for.
 add_executable(test_kernels ${CMAKE_SOURCE_DIR}/tests/ops/test_kernels.c ${CMAKE_SOURCE_DIR}/tests/ops/kernel_run.c)
 target_link_libraries(test_kernels PRIVATE netc_core netc_warnings PkgConfig::CHECK Threads::Threads m ${CMAKE_DL_LIBS})

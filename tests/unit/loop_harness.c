@@ -96,7 +96,7 @@ static Emitted *compile(Harness *h, const char *march, int opt_level) {
     ck_assert_msg(error == NULL, "%s", error);
     const Target *t = target_new(h->a, march, NULL, &error);
     ck_assert_msg(t != NULL, "%s", error);
-    EmitOptions options = { opt_level, false };
+    EmitOptions options = { .opt_level = opt_level };
     return emit_program(h->a, h->p, NULL, t, &options);
 }
 

@@ -6,9 +6,11 @@ add_library(fake_model OBJECT ${runtime_dir}/fake_model.c)
 target_link_libraries(fake_model PRIVATE nrt netc_warnings)
 target_compile_options(fake_model PRIVATE -O3) # its loop for the machine's peak is to be one
 
-foreach(name dataset idx npy safetensors loader init resize plot pool options synthetic rng json)
+foreach(name dataset idx npy safetensors loader init resize plot pool options synthetic rng json picture cifar images)
     add_executable(test_runtime_${name} ${runtime_dir}/test_runtime_${name}.c)
     target_link_libraries(test_runtime_${name} PRIVATE fake_model nrt PkgConfig::CHECK netc_warnings)
+    target_link_options(test_runtime_${name} PRIVATE LINKER:-u,nrt_picture_reader) # as netc links trainers whose input is a picture
+    target_compile_definitions(test_runtime_${name} PRIVATE TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
     add_test(NAME runtime_${name} COMMAND test_runtime_${name})
     set_tests_properties(runtime_${name} PROPERTIES LABELS unit TIMEOUT 60)
 endforeach()

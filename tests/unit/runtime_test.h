@@ -3,6 +3,7 @@
 #define RUNTIME_TEST_H
 
 #include <check.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,23 @@ static inline void scratch_file(char *path, const char *folder, const char *name
     ck_assert_ptr_nonnull(out);
     ck_assert_uint_eq(fwrite(bytes, 1, n, out), n);
     ck_assert_int_eq(fclose(out), 0);
+}
+
+/* Cuts the file, which has *n bytes, to the next of the lengths at which a reader is tried: a hundred or so chance places, then every one
+ * of the first KiB. Starts with *x = any seed; false when there is none left. */
+static inline int scratch_cut(const char *path, size_t *n, uint32_t *x, size_t whole)
+{
+    size_t step = 1;
+    if (*n == 0)
+        return 0;
+    if (*n > 1024) {
+        *x = *x * 1664525u + 1013904223u;
+        step += (*x >> 8) % (whole / 50);
+        step = *n - step > 1024 && step < *n ? step : *n - 1023;
+    }
+    *n -= step;
+    ck_assert_int_eq(truncate(path, (off_t)*n), 0);
+    return 1;
 }
 
 /* Fails unless the text has this part. */

@@ -356,7 +356,7 @@ START_TEST(text_is_read_back) {
     expect_identity(printed(small_graph(), false));
     g = small_graph();
     g->model->train = (nrt_train){.data = NRT_ARRAYS, .loss = NRT_SQUARED_ERROR, .init = NRT_KAIMING_NORMAL, .schedule = NRT_COSINE, .nesterov = 1,
-                                  .batch = 1, .epochs = 3, .seed = -5, .resize_h = 4, .resize_w = 5, .path_a = "x", .path_b = "y", .lr = 1e-300,
+                                  .batch = 1, .epochs = 3, .seed = -5, .resize_h = 4, .resize_w = 5, .mean = {0.5, 0, 0.25}, .std = {0.5, 1, 2}, .test_share = 0.2, .path_a = "x", .path_b = "y", .lr = 1e-300,
                                   .momentum = 0.1, .weight_decay = 1.0 / 3, .schedule_every = 2, .schedule_warmup = 1, .schedule_gamma = 0.5};
     ck_assert_ptr_null(grad_build(g));
     expect_identity(printed(g, false));

@@ -102,6 +102,35 @@ START_TEST(test_truncated_packed_at_every_byte)
 }
 END_TEST
 
+START_TEST(test_truncated_large) /* everywhere in the first KiB and at 100 places behind, plain and packed */
+{
+    enum { COUNT = 1500, BYTES = 16 + COUNT * 6 };
+    uint8_t b[BYTES], z[2 * BYTES];
+    char folder[64], path[128];
+    uint32_t x = 9;
+    size_t packed;
+    pictures(b);
+    word(b + 4, COUNT);
+    for (int i = 16; i < BYTES; i++)
+        b[i] = (uint8_t)((x = x * 1664525u + 1013904223u) >> 24);
+    packed = pack(b, BYTES, z, sizeof z);
+    scratch_folder(folder);
+    for (int form = 0; form < 2; form++) {
+        size_t n = form ? packed : BYTES, whole = n, cuts = 0;
+        scratch_file(path, folder, "images", form ? z : b, n);
+        for (; scratch_cut(path, &n, &x, whole); cuts++) {
+            IdxImages in;
+            Fault f = {0};
+            ck_assert_msg(!idx_images(path, -1, 1, 2, 3, &in, &f) && f.code == EXIT_DATA && strstr(f.text, "byte"), "%zu of %zu bytes: code %d, %s", n,
+                          whole, f.code, f.text);
+        }
+        ck_assert_uint_gt(cuts, 1030);
+    }
+    unlink(path);
+    rmdir(folder);
+}
+END_TEST
+
 START_TEST(test_damaged_sum)
 {
     uint8_t b[64], z[256];
@@ -229,7 +258,7 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_plain, test_packed, test_truncated_packed_at_every_byte, test_damaged_sum, test_truncated_plain, test_too_long,
+    const TTest *const tests[] = {test_plain, test_packed, test_truncated_packed_at_every_byte, test_truncated_large, test_damaged_sum, test_truncated_plain, test_too_long,
                                   test_bad_magic, test_lying_count, test_bomb, test_other_size, test_labels, test_label_out_of_range, test_counts_differ, NULL};
     return run_suite("idx", tests);
 }

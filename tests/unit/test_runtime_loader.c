@@ -7,7 +7,7 @@ enum { COUNT = 1003, BATCH = 128 };
 /* Image i is 784 bytes of i % 256 and has class i % 10. */
 static Dataset numbered(void)
 {
-    Dataset d = {.count = COUNT, .elements = 784, .stored = 784, .pixels = malloc(COUNT * 784), .classes = malloc(COUNT)};
+    Dataset d = {.count = COUNT, .elements = 784, .stored = 784, .channels = 1, .pixels = malloc(COUNT * 784), .classes = malloc(COUNT)};
     for (int i = 0; i < COUNT; i++) {
         memset(d.pixels + i * 784, i & 255, 784);
         d.classes[i] = (uint8_t)(i % 10);
@@ -88,7 +88,7 @@ START_TEST(test_every_image_once)
 {
     static int32_t labels[COUNT];
     static int found[COUNT];
-    Dataset d = {.count = COUNT, .elements = 784, .stored = 784, .values = calloc(COUNT * 784, sizeof(float)), .labels = labels};
+    Dataset d = {.count = COUNT, .elements = 784, .stored = 784, .channels = 1, .values = calloc(COUNT * 784, sizeof(float)), .labels = labels};
     Loader *l;
     const Batch *b;
     for (int i = 0; i < COUNT; i++)
@@ -109,7 +109,7 @@ START_TEST(test_all_orders) /* of three images, all six orders are equally likel
 {
     static int32_t labels[3] = {0, 1, 2};
     int count[27] = {0};
-    Dataset d = {.count = 3, .elements = 784, .stored = 784, .values = calloc(3 * 784, sizeof(float)), .labels = labels};
+    Dataset d = {.count = 3, .elements = 784, .stored = 784, .channels = 1, .values = calloc(3 * 784, sizeof(float)), .labels = labels};
     Loader *l = loader_new(&d, &nrt_the_model, 3);
     for (uint64_t seed = 0; seed < 1200; seed++) {
         const Batch *b;
@@ -160,7 +160,7 @@ END_TEST
 
 START_TEST(test_resize_on_the_way)
 {
-    Dataset d = {.count = 1, .elements = 784, .stored = 4, .pixels = malloc(4), .classes = calloc(1, 1), .resize = resize_new(2, 2, 28, 28)};
+    Dataset d = {.count = 1, .elements = 784, .stored = 4, .channels = 1, .pixels = malloc(4), .classes = calloc(1, 1), .resize = resize_new(2, 2, 28, 28)};
     Loader *l;
     const Batch *b;
     memset(d.pixels, 51, 4);

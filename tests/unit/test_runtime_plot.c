@@ -40,7 +40,7 @@ START_TEST(test_panels)
     History h = {0};
     char *text;
     for (int i = 1; i <= 10; i++)
-        history_add(&h, (EpochResult){i, 2.0 / i, 1 - 0.5 / i, 2.2 / i, 1 - 0.6 / i, 1000, 1});
+        history_add(&h, (EpochResult){i, 2.0 / i, 1 - 0.5 / i, 2.2 / i, 1 - 0.6 / i, 1000, 1, 0, 0});
     text = curve(&h);
     ck_assert_int_eq(occurrences(text, "<path class=\"line train\""), 2);
     ck_assert_int_eq(occurrences(text, "<path class=\"line test\""), 2);
@@ -54,7 +54,7 @@ START_TEST(test_loss_only)
 {
     History h = {0};
     char *text;
-    history_add(&h, (EpochResult){1, 0.5, NAN, NAN, NAN, 1, 1});
+    history_add(&h, (EpochResult){1, 0.5, NAN, NAN, NAN, 1, 1, 0, 0});
     text = curve(&h);
     ck_assert_int_eq(occurrences(text, "<path"), 1);
     ck_assert_ptr_null(strstr(text, "accuracy"));
@@ -70,9 +70,9 @@ START_TEST(test_odd_histories)
     free(curve(&empty));
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
         History h = {0};
-        history_add(&h, (EpochResult){1, odd[i][0], 0, INFINITY, 0, 1, 1});
-        history_add(&h, (EpochResult){1, odd[i][0], 0, NAN, NAN, 1, 1});
-        history_add(&h, (EpochResult){2, odd[i][1], 1, 0.5, 1, 1, 1});
+        history_add(&h, (EpochResult){1, odd[i][0], 0, INFINITY, 0, 1, 1, 0, 0});
+        history_add(&h, (EpochResult){1, odd[i][0], 0, NAN, NAN, 1, 1, 0, 0});
+        history_add(&h, (EpochResult){2, odd[i][1], 1, 0.5, 1, 1, 1, 0, 0});
         free(curve(&h));
         history_free(&h);
     }

@@ -123,18 +123,23 @@ START_TEST(test_checkpoint)
 {
     const nrt_model *m = &nrt_the_model;
     char folder[64], path[128], *a = new_state(m, 1), *b = new_state(m, 2);
-    Checkpoint c = {.epoch = 2, .seen = 384, .step = 941, .seed = UINT64_MAX, .loss_sum = 0.1, .correct = 5, .best_loss = INFINITY}, d = {0};
+    Checkpoint c = {.epoch = 2, .seen = 384, .step = 941, .seed = UINT64_MAX, .loss_sum = 0.1, .correct = 5, .best_loss = INFINITY, .images = 380, .classes = (char[]){"cat/dog"}}, d = {0};
     Fault f;
-    history_add(&c.history, (EpochResult){1, 0.5, 0.25, NAN, NAN, 123.5, 2});
+    history_add(&c.history, (EpochResult){1, 0.5, 0.25, NAN, NAN, 123.5, 2, 0.5, 0});
     scratch_folder(folder);
     snprintf(path, sizeof path, "%s/x", folder);
     ck_assert(checkpoint_save(path, m, a, &c, &f));
     ck_assert_msg(checkpoint_resume(path, m, b, &d, &f), "%s", f.text);
     ck_assert_mem_eq(a, b, (size_t)m->state_bytes);
-    ck_assert(d.epoch == 2 && d.seen == 384 && d.step == 941 && d.seed == UINT64_MAX && d.loss_sum == 0.1 && d.correct == 5 && isinf(d.best_loss));
+    ck_assert(d.epoch == 2 && d.seen == 384 && d.step == 941 && d.seed == UINT64_MAX && d.loss_sum == 0.1 && d.correct == 5 && isinf(d.best_loss) && d.images == 380);
+    ck_assert_str_eq(d.classes, "cat/dog");
+    free(d.classes);
     ck_assert_int_eq(d.history.n, 1);
     ck_assert(d.history.at[0].train_acc == 0.25 && isnan(d.history.at[0].val_loss) && isnan(d.history.at[0].seconds));
-    ck_assert(checkpoint_export(path, m, a, &f));
+    ck_assert(checkpoint_export(path, m, a, "cat/dog", &f));
+    d.classes = checkpoint_classes(path);
+    ck_assert_str_eq(d.classes, "cat/dog");
+    free(d.classes);
     ck_assert(!checkpoint_resume(path, m, b, &d, &f));
     ck_assert_has(f.text, "--init-weights");
     init_state(m, b, 3);

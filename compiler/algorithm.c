@@ -1,0 +1,190 @@
+/* algorithm.c: see algorithm.h. The prediction counts, for one lane block on one core, cycles of a machine that does one multiply-add or
+ * one load of a vector a cycle, and moves bytes to and from memory at the rates below. */
+#include "algorithm.h"
+
+#include "winograd.h"
+
+enum { BYTES_NEAR = 1 << 20, BYTES_FAR = 12 << 20 };  /* what a core's own cache holds, and its share of the last one */
+static const double bytes_per_cycle[] = {32, 16, 6};  /* from within either, and from memory */
+static const double direct_efficiency = 0.90, direct_sum_efficiency = 0.72, product_efficiency = 0.90; /* of the peak, as measured (docs/performance.md) */
+static const double margin = 0.8;     /* Winograd's has to be faster by this: its errors are larger, and nothing but pointwise operators is fused behind it */
+static const double spilled = 2.5;    /* a transform has more values at hand than there are registers: its cycles for each instruction */
+enum { LANE_SUM_CYCLES = 10, SUMS_PER_STEP = 24 };
+
+/* What a convolution and its adjoints have in common: y[k] (rows x cols) from x[c] by kernels of r x r. */
+typedef struct Shape { int r; int64_t k, c, rows, cols; } Shape;
+
+typedef struct Choice { int tile; double cycles; int64_t pack; } Choice; /* tile 0: direct */
+
+typedef struct Pass {
+    Graph *g;
+    const PlanOptions *options;
+    double blocks;  /* lane blocks of a batch */
+    Node **node;    /* by id: what stands for the node now */
+} Pass;
+
+static double far_cycles(double bytes) { return bytes / bytes_per_cycle[bytes <= BYTES_NEAR ? 0 : bytes <= BYTES_FAR ? 1 : 2]; }
+static double vector_bytes(const Pass *p) { return 4.0 * p->options->machine.lanes; }
+static int64_t tiles_of(const Shape *s, int tile) { return ceil_div(s->rows, tile) * ceil_div(s->cols, tile); }
+static int square(int x) { return x * x; }
+
+/* Cycles of a two-dimensional transform of one tile of vectors, and of moving its result on. */
+static double transform_cycles(const Pass *p, const WinogradMatrix *x, double moved, double in_all) {
+    WinogradCode c = winograd_code(x);
+    int lines = x->cols + x->rows;
+    double rate = far_cycles(in_all * vector_bytes(p)) / in_all;
+    return spilled * lines * winograd_code_cost(&c) + square(x->cols) + square(x->rows) + 2 * moved * rate;
+}
+
+/* ---- products ---- */
+
+/* Cycles for one place and one channel of the sum: register tiles of pack x size. Loads hide behind multiply-adds; a few count all
+ * the same, so that of equal tiles the squarest is taken. */
+static double pack_cycles(int64_t k, int64_t tiles, int64_t pack, int64_t size) {
+    int64_t n = ceil_div(tiles, size), large = tiles % n, small = tiles / n;
+    double cycles = 0;
+    for (int i = 0; i < 2; i++) {
+        double width = (double)(small + (i == 0)), count = (double)(i == 0 ? large : n - large);
+        double sums = (double)pack * width, loads = (double)pack / 2 + width;
+        cycles += count * ((sums > 8 ? (sums > loads ? sums : loads) : 8) + loads / 16);
+    }
+    return cycles * (double)(k / pack);
+}
+
+/* The number of output channels that are best packed together for register tiles of these and of one of `tiles` columns. */
+static int64_t choose_pack(const Pass *p, int64_t k, int64_t tiles, double *cycles) {
+    int64_t budget = p->options->machine.registers * 3 / 4, best = 1;
+    *cycles = 0;
+    for (int64_t pack = 1; pack <= budget && pack <= k; pack++)
+        for (int64_t size = 1; k % pack == 0 && pack * size <= budget && size <= tiles; size++) {
+            double c = pack_cycles(k, tiles, pack, size);
+            if (*cycles > 0 && c >= *cycles * 0.999) continue;
+            *cycles = c;
+            best = pack;
+        }
+    return best;
+}
+
+/* Of forward or backward_data. */
+static Choice price_product(const Pass *p, const Shape *s, int tile) {
+    Winograd f = winograd_form(tile, s->r);
+    double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, in_all = places * tiles * (k + c), one;
+    Choice x = {.tile = tile};
+    bool across = plan_goes_across(p->options, 4 * square(f.n) * s->k * s->c, (int64_t)p->blocks);
+    x.pack = choose_pack(p, s->k, across ? i64_max(tiles_of(s, tile), (int64_t)p->blocks) : tiles_of(s, tile), &one);
+    if (across && p->blocks > tiles) one *= tiles / p->blocks;
+    double product = places * c * one / product_efficiency, weights = far_cycles(places * k * c * 4) / (across ? p->blocks : 1);
+    x.cycles = product > weights ? product : weights;
+    x.cycles += c * tiles * transform_cycles(p, &f.input, places, in_all) + k * tiles * transform_cycles(p, &f.output, places, in_all);
+    x.cycles += k * c / p->blocks * (3 * square(s->r) + (transform_cycles(p, &f.kernel, places, places * k * c / p->options->machine.lanes)) / (double)i64_min(x.pack, p->options->machine.lanes));
+    return x;
+}
+
+/* Of backward_weights. */
+static Choice price_sum(const Pass *p, const Shape *s, int tile) {
+    Winograd f = winograd_form(s->r, tile);
+    double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, in_all = places * tiles * (k + c);
+    bool parts = places * k * c * p->blocks * 4 <= PARTIAL_BYTES;
+    double folds = places * k * c * LANE_SUM_CYCLES / (parts ? 1 : p->blocks);
+    Choice x = {.tile = tile, .pack = 1};
+    x.cycles = places * k * c * tiles / product_efficiency + folds;
+    x.cycles += c * tiles * transform_cycles(p, &f.input, places, in_all) + k * tiles * transform_cycles(p, &f.kernel, places, in_all);
+    x.cycles += k * c / p->blocks * (6 * square(s->r) + transform_cycles(p, &f.output, places, places * k * c / p->options->machine.lanes) / p->options->machine.lanes);
+    return x;
+}
+
+/* ---- choosing ---- */
+
+/* The best tile beside the direct sum at that share of the peak. Tile 1 saves nothing; the largest has n = WINOGRAD_N_MAX. */
+static Choice choose(const Pass *p, const Shape *s, double efficiency, Choice (*price)(const Pass *p, const Shape *s, int tile)) {
+    double direct = (double)square(s->r) * (double)s->k * (double)s->c * (double)s->rows * (double)s->cols / efficiency;
+    Choice best = {.tile = 0, .cycles = direct * margin};
+    int forced = p->options->winograd_tile;
+    for (int tile = 2; tile + s->r - 1 <= WINOGRAD_N_MAX; tile++) {
+        if (forced && tile != forced) continue;
+        Choice x = price(p, s, tile);
+        if (forced || x.cycles < best.cycles) best = x;
+    }
+    return best;
+}
+
+/* May Winograd's way compute it? All with one square kernel of 2 or more, stride and dilation 1, and no groups. */
+static bool is_dense(const Node *conv, Type w) {
+    const int64_t *i = conv->attr.i;
+    for (int d = 0; d < 2; d++)
+        if (i[CONV_STRIDE + d] != 1 || i[CONV_DILATION + d] != 1 || i[CONV_PAD + d] >= w.dim[2 + d]) return false;
+    return i[CONV_GROUPS] == 1 && w.dim[2] == w.dim[3] && w.dim[2] >= 2 && w.dim[2] < WINOGRAD_N_MAX;
+}
+
+/* ---- building ---- */
+
+static Node *tiles_node(Pass *p, Node *x, int tile, const Shape *s, const int64_t pad[2], int use) {
+    Attr attr = {.i = {tile, s->r, pad[0], pad[1], ceil_div(s->rows, tile), ceil_div(s->cols, tile), use}};
+    return graph_node(p->g, OP_winograd_data, attr, 1, &x);
+}
+
+/* The convolution of x with w, or (turned) with w turned round and its channels exchanged. */
+static Node *product_node(Pass *p, Node *x, Node *w, const Shape *s, const int64_t pad[2], bool turned) {
+    Choice c = choose(p, s, direct_efficiency, price_product);
+    if (!c.tile) return NULL;
+    Node *v = tiles_node(p, x, c.tile, s, pad, 0);
+    Node *u = graph_node(p->g, OP_winograd_kernel, (Attr){.i = {c.tile, c.pack, turned}}, 1, &w);
+    Attr direct = {.i = {square(s->r) * s->k * s->c * s->rows * s->cols}};
+    Node *m = graph_node(p->g, OP_winograd_product, direct, 2, (Node *[]){v, u});
+    return graph_node(p->g, OP_winograd_image, (Attr){.i = {c.tile, s->r, s->rows, s->cols}}, 1, &m);
+}
+
+static Node *forward_node(Pass *p, const Node *n, Node *const *arg) {
+    Type w = arg[1]->type;
+    if (!is_dense(n, w)) return NULL;
+    Shape s = {(int)w.dim[2], w.dim[0], w.dim[1], n->type.dim[1], n->type.dim[2]};
+    return product_node(p, arg[0], arg[1], &s, &n->attr.i[CONV_PAD], false);
+}
+
+/* dx[c] = sum_k of dy[k], padded by r - 1 - pad, with w[k,c] turned round. */
+static Node *data_node(Pass *p, const Node *n, Node *const *arg) {
+    Type w = arg[1]->type;
+    if (!is_dense(n, w)) return NULL;
+    Shape s = {(int)w.dim[2], w.dim[1], w.dim[0], n->type.dim[1], n->type.dim[2]};
+    const int64_t pad[2] = {w.dim[2] - 1 - n->attr.i[CONV_PAD], w.dim[3] - 1 - n->attr.i[CONV_PAD + 1]};
+    return product_node(p, arg[0], arg[1], &s, pad, true);
+}
+
+static Node *weights_node(Pass *p, const Node *n, Node *const *arg) {
+    Type dy = arg[1]->type;
+    if (!is_dense(n, n->type)) return NULL;
+    Shape s = {(int)n->type.dim[2], n->type.dim[0], n->type.dim[1], dy.dim[1], dy.dim[2]};
+    Choice c = choose(p, &s, direct_sum_efficiency, price_sum);
+    if (!c.tile) return NULL;
+    Attr form = {.i = {c.tile, s.r}}, direct = {.i = {square(s.r) * s.k * s.c * s.rows * s.cols}};
+    Node *v = tiles_node(p, arg[0], c.tile, &s, &n->attr.i[CONV_PAD], 1), *d = graph_node(p->g, OP_winograd_gradient, form, 1, &arg[1]);
+    Node *sum = graph_node(p->g, OP_winograd_sum, direct, 2, (Node *[]){v, d});
+    return graph_node(p->g, OP_winograd_weights, form, 1, &sum);
+}
+
+/* What stands for n, whose arguments have what stands for them. */
+static Node *rebuilt(Pass *p, Node *n) {
+    Node **arg = ARENA_ARRAY(p->g->arena, Node *, n->nargs + 1), *other = NULL;
+    bool same = true;
+    for (int k = 0; k < n->nargs; k++) {
+        arg[k] = p->node[n->arg[k]->id];
+        same = same && arg[k] == n->arg[k];
+    }
+    p->g->span = n->span;
+    p->g->layer = n->name;
+    p->g->pass = n->pass;
+    if (n->op == OP_conv) other = forward_node(p, n, arg);
+    if (n->op == OP_conv_dx) other = data_node(p, n, arg);
+    if (n->op == OP_conv_dw) other = weights_node(p, n, arg);
+    if (other) return other;
+    return same ? n : graph_node(p->g, n->op, n->attr, n->nargs, arg);
+}
+
+void algorithm_choose(Graph *g, const PlanOptions *options) {
+    if (!options->winograd) return;
+    int n = g->nodes.n;
+    Pass p = {.g = g, .options = options, .node = ARENA_ARRAY(g->arena, Node *, n + 1)};
+    p.blocks = (double)ceil_div(g->model->train.batch, options->machine.lanes);
+    for (int i = 0; i < n; i++) p.node[i] = rebuilt(&p, g->nodes.at[i]);
+    for (int i = 0; i < g->roots.n; i++) g->roots.at[i].node = p.node[g->roots.at[i].node->id];
+}

@@ -1,0 +1,424 @@
+/* winograd.c: a convolution of stride 1 and its two adjoints in Winograd's way, an operator a step; see ../winograd.h for the matrices and
+ * ../algorithm.h for who makes them out of convolutions.
+ *
+ * The result of m x m numbers a tile comes from input tiles of n x n, n = m + r - 1, that lie m apart. P = n*n, a place in a tile; T = tiles
+ * of an image, in rows; K out and C in channels.
+ *
+ *     data      V[p,c,t] = input x_tile input^T          forward of x; backward_data: of dy
+ *     kernel    U[p,k,c] = kernel w kernel^T             for backward_data of w turned round, in and out exchanged
+ *     product   M[p,k,t] = sum_c U[p,k,c] V[p,c,t]
+ *     image     y_tile   = output M output^T
+ *
+ * and for the gradient of w, where the roles of m and r are exchanged (F(r, m) has the same `input`):
+ *
+ *     gradient  D[p,k,t] = kernel' dy_tile kernel'^T
+ *     sum       S[p,k,c] = sum_{images, t} D[p,k,t] V[p,c,t]
+ *     weights   dw[k,c]  = output' S output'^T
+ *
+ * U stands in memory as [p, k/pack, c, k%pack]: a register tile of `pack` channels reads it from front to end.
+ */
+#include "../winograd.h"
+
+#include <string.h>
+
+#include "../lower.h"
+#include "../ops.h"
+
+enum { DATA_PAD = 2, DATA_TILES = 4, KERNEL_PACK = 1, KERNEL_TURNED = 2, IMAGE_SIZE = 2 };
+
+static int side_of(int64_t tile, int64_t kernel) { return (int)(tile + kernel - 1); }
+
+/* ---- shapes ---- */
+
+static const char *form_fits(Arena *a, const char *op, int64_t tile, int64_t kernel) {
+    if (tile >= 1 && kernel >= 2 && tile <= WINOGRAD_N_MAX && kernel <= WINOGRAD_N_MAX && side_of(tile, kernel) <= WINOGRAD_N_MAX) return NULL;
+    return arena_printf(a, "%s: there is no F(%lld, %lld) with tiles of at most %d", op, (long long)tile, (long long)kernel, WINOGRAD_N_MAX);
+}
+
+static bool is_tiles(Type t) { return t.elem == ELEM_F32 && t.batched && t.rank == 3; }
+
+static int64_t places(int64_t tile, int64_t kernel) { return (int64_t)side_of(tile, kernel) * side_of(tile, kernel); }
+
+const char *winograd_data_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
+    (void)nargs;
+    const char *why = form_fits(a, "winograd_data", attr->i[0], attr->i[1]);
+    if (!why) why = op_range(a, "pad", &attr->i[DATA_PAD], 2, 0);
+    if (!why) why = op_range(a, "tiles", &attr->i[DATA_TILES], 2, 1);
+    if (why) return why;
+    if (!op_is_image(args[0])) return arena_printf(a, "winograd_data needs an image, got %s", op_text(a, args[0]));
+    return op_result(a, type_batched(3, places(attr->i[0], attr->i[1]), args[0].dim[0], attr->i[DATA_TILES] * attr->i[DATA_TILES + 1]), out);
+}
+
+const char *winograd_kernel_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
+    (void)nargs;
+    if (!op_is_weight(args[0], 4) || args[0].dim[2] != args[0].dim[3]) return arena_printf(a, "winograd_kernel needs square kernels, got %s", op_text(a, args[0]));
+    const char *why = form_fits(a, "winograd_kernel", attr->i[0], args[0].dim[2]);
+    if (why) return why;
+    bool turned = attr->i[KERNEL_TURNED] != 0;
+    int64_t k = args[0].dim[turned], c = args[0].dim[!turned], pack = attr->i[KERNEL_PACK];
+    if (pack < 1 || k % pack) return arena_printf(a, "winograd_kernel cannot pack %lld channels by %lld", (long long)k, (long long)pack);
+    return op_result(a, type_param(4, places(attr->i[0], args[0].dim[2]), k / pack, c, pack), out);
+}
+
+const char *winograd_product_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
+    (void)attr, (void)nargs;
+    Type v = args[0], u = args[1];
+    if (!is_tiles(v) || !op_is_weight(u, 4) || u.dim[0] != v.dim[0] || u.dim[2] != v.dim[1])
+        return arena_printf(a, "winograd_product: %s does not fit %s", op_text(a, u), op_text(a, v));
+    return op_result(a, type_batched(3, v.dim[0], u.dim[1] * u.dim[3], v.dim[2]), out);
+}
+
+const char *winograd_image_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
+    (void)nargs;
+    const int64_t *size = &attr->i[IMAGE_SIZE];
+    const char *why = form_fits(a, "winograd_image", attr->i[0], attr->i[1]);
+    if (!why) why = op_range(a, "size", size, 2, 1);
+    if (why) return why;
+    int64_t tiles = ceil_div(size[0], attr->i[0]) * ceil_div(size[1], attr->i[0]);
+    if (!is_tiles(args[0]) || args[0].dim[0] != places(attr->i[0], attr->i[1]) || args[0].dim[2] != tiles)
+        return arena_printf(a, "winograd_image: %s is not %lldx%lld in tiles of %lld", op_text(a, args[0]), (long long)size[0], (long long)size[1], (long long)attr->i[0]);
+    return op_result(a, type_batched(3, args[0].dim[1], size[0], size[1]), out);
+}
+
+const char *winograd_gradient_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
+    (void)nargs;
+    const char *why = form_fits(a, "winograd_gradient", attr->i[0], attr->i[1]);
+    if (why) return why;
+    if (!op_is_image(args[0])) return arena_printf(a, "winograd_gradient needs an image, got %s", op_text(a, args[0]));
+    int64_t tiles = ceil_div(args[0].dim[1], attr->i[0]) * ceil_div(args[0].dim[2], attr->i[0]);
+    return op_result(a, type_batched(3, places(attr->i[0], attr->i[1]), args[0].dim[0], tiles), out);
+}
+
+const char *winograd_sum_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
+    (void)attr, (void)nargs;
+    Type v = args[0], d = args[1];
+    if (!is_tiles(v) || !is_tiles(d) || v.dim[0] != d.dim[0] || v.dim[2] != d.dim[2])
+        return arena_printf(a, "winograd_sum: %s does not fit %s", op_text(a, d), op_text(a, v));
+    return op_result(a, type_param(3, v.dim[0], d.dim[1], v.dim[1], 0), out);
+}
+
+const char *winograd_weights_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
+    (void)nargs;
+    const char *why = form_fits(a, "winograd_weights", attr->i[0], attr->i[1]);
+    if (why) return why;
+    if (!op_is_weight(args[0], 3) || args[0].dim[0] != places(attr->i[0], attr->i[1])) return arena_printf(a, "winograd_weights: %s does not fit", op_text(a, args[0]));
+    return op_result(a, type_param(4, args[0].dim[1], args[0].dim[2], attr->i[1], attr->i[1]), out);
+}
+
+/* ---- reference ---- */
+
+enum { PLACES_MAX = WINOGRAD_N_MAX * WINOGRAD_N_MAX };
+
+/* out = x in x^T, all dense. */
+static void transform_eval(const WinogradMatrix *x, const double *in, double *out) {
+    double mid[PLACES_MAX];
+    for (int i = 0; i < x->rows; i++)
+        for (int j = 0; j < x->cols; j++) {
+            mid[i * x->cols + j] = 0;
+            for (int k = 0; k < x->cols; k++) mid[i * x->cols + j] += x->at[i][k] * in[k * x->cols + j];
+        }
+    for (int i = 0; i < x->rows; i++)
+        for (int j = 0; j < x->rows; j++) {
+            out[i * x->rows + j] = 0;
+            for (int k = 0; k < x->cols; k++) out[i * x->rows + j] += x->at[j][k] * mid[i * x->cols + k];
+        }
+}
+
+/* The side x side piece of a picture from (row, col) on, zeros around. */
+static void cut(const double *image, int64_t rows, int64_t cols, int64_t row, int64_t col, int side, double *out) {
+    for (int i = 0; i < side; i++)
+        for (int j = 0; j < side; j++) {
+            bool in = row + i >= 0 && row + i < rows && col + j >= 0 && col + j < cols;
+            out[i * side + j] = in ? image[(row + i) * cols + col + j] : 0;
+        }
+}
+
+/* Tiles of x, `side` wide and `step` apart from -pad on, each transformed: out[n][p][c][t]. */
+static void tiles_eval(const WinogradMatrix *matrix, const Node *n, int64_t batch, int64_t step, const int64_t pad[2], int64_t tiles_w, const double *x, double *out) {
+    Type in = n->arg[0]->type;
+    int64_t tiles = n->type.dim[2], size = in.dim[1] * in.dim[2];
+    double piece[PLACES_MAX], value[PLACES_MAX];
+    for (int64_t image = 0; image < batch * in.dim[0]; image++)
+        for (int64_t t = 0; t < tiles; t++) {
+            cut(x + image * size, in.dim[1], in.dim[2], t / tiles_w * step - pad[0], t % tiles_w * step - pad[1], matrix->cols, piece);
+            transform_eval(matrix, piece, value);
+            int64_t channel = image % in.dim[0], b = image / in.dim[0];
+            for (int64_t p = 0; p < n->type.dim[0]; p++) out[((b * n->type.dim[0] + p) * in.dim[0] + channel) * tiles + t] = value[p];
+        }
+}
+
+void winograd_data_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
+    Winograd f = winograd_form((int)n->attr.i[0], (int)n->attr.i[1]);
+    tiles_eval(&f.input, n, batch, f.m, &n->attr.i[DATA_PAD], n->attr.i[DATA_TILES + 1], args[0], out);
+}
+
+void winograd_gradient_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
+    Winograd f = winograd_form((int)n->attr.i[1], (int)n->attr.i[0]);
+    tiles_eval(&f.kernel, n, batch, n->attr.i[0], (const int64_t[2]){0, 0}, ceil_div(n->arg[0]->type.dim[2], n->attr.i[0]), args[0], out);
+}
+
+void winograd_kernel_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
+    Type w = n->arg[0]->type;
+    int r = (int)w.dim[2];
+    Winograd f = winograd_form((int)n->attr.i[0], r);
+    int64_t pack = n->attr.i[KERNEL_PACK], ks = n->type.dim[1] * pack, cs = n->type.dim[2];
+    bool turned = n->attr.i[KERNEL_TURNED] != 0;
+    (void)batch;
+    for (int64_t k = 0; k < ks; k++)
+        for (int64_t c = 0; c < cs; c++) {
+            double g[PLACES_MAX], value[PLACES_MAX];
+            const double *from = args[0] + (turned ? c * ks + k : k * cs + c) * r * r;
+            for (int i = 0; i < r * r; i++) g[i] = from[turned ? r * r - 1 - i : i];
+            transform_eval(&f.kernel, g, value);
+            for (int64_t p = 0; p < n->type.dim[0]; p++) out[((p * (ks / pack) + k / pack) * cs + c) * pack + k % pack] = value[p];
+        }
+}
+
+void winograd_product_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
+    Type v = n->arg[0]->type, u = n->arg[1]->type;
+    int64_t ks = n->type.dim[1], pack = u.dim[3];
+    for (int64_t b = 0; b < batch; b++)
+        for (int64_t p = 0; p < v.dim[0]; p++)
+            for (int64_t k = 0; k < ks; k++)
+                for (int64_t t = 0; t < v.dim[2]; t++) {
+                    double sum = 0;
+                    for (int64_t c = 0; c < v.dim[1]; c++)
+                        sum += args[1][((p * u.dim[1] + k / pack) * v.dim[1] + c) * pack + k % pack] * args[0][((b * v.dim[0] + p) * v.dim[1] + c) * v.dim[2] + t];
+                    out[((b * v.dim[0] + p) * ks + k) * v.dim[2] + t] = sum;
+                }
+}
+
+void winograd_image_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
+    Winograd f = winograd_form((int)n->attr.i[0], (int)n->attr.i[1]);
+    int64_t ks = n->type.dim[0], rows = n->type.dim[1], cols = n->type.dim[2], tiles = n->arg[0]->type.dim[2], across = ceil_div(cols, f.m), ps = n->arg[0]->type.dim[0];
+    double in[PLACES_MAX], tile[PLACES_MAX];
+    for (int64_t image = 0; image < batch * ks; image++)
+        for (int64_t t = 0; t < tiles; t++) {
+            for (int64_t p = 0; p < ps; p++) in[p] = args[0][((image / ks * ps + p) * ks + image % ks) * tiles + t];
+            transform_eval(&f.output, in, tile);
+            for (int i = 0; i < f.m * f.m; i++) {
+                int64_t h = t / across * f.m + i / f.m, w = t % across * f.m + i % f.m;
+                if (h < rows && w < cols) out[(image * rows + h) * cols + w] = tile[i];
+            }
+        }
+}
+
+void winograd_sum_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
+    Type v = n->arg[0]->type, d = n->arg[1]->type;
+    for (int64_t i = 0; i < op_count(n, batch); i++) out[i] = 0;
+    for (int64_t b = 0; b < batch; b++)
+        for (int64_t p = 0; p < v.dim[0]; p++)
+            for (int64_t k = 0; k < d.dim[1]; k++)
+                for (int64_t c = 0; c < v.dim[1]; c++)
+                    for (int64_t t = 0; t < v.dim[2]; t++)
+                        out[(p * d.dim[1] + k) * v.dim[1] + c] +=
+                            args[1][((b * v.dim[0] + p) * d.dim[1] + k) * v.dim[2] + t] * args[0][((b * v.dim[0] + p) * v.dim[1] + c) * v.dim[2] + t];
+}
+
+void winograd_weights_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
+    Winograd f = winograd_form((int)n->attr.i[1], (int)n->attr.i[0]);
+    int64_t kernels = n->type.dim[0] * n->type.dim[1], ps = n->arg[0]->type.dim[0];
+    (void)batch;
+    for (int64_t k = 0; k < kernels; k++) {
+        double in[PLACES_MAX];
+        for (int64_t p = 0; p < ps; p++) in[p] = args[0][p * kernels + k];
+        transform_eval(&f.output, in, out + k * f.m * f.m);
+    }
+}
+
+/* ---- lowering ---- */
+
+/* The sum of a step. A term with factor one, if there is any, starts it. */
+static const Expr *step_value(Lower *lw, const WinogradStep *s, const Expr *const *value) {
+    Arena *a = lower_arena(lw);
+    int first = 0;
+    for (int t = s->n - 1; t >= 0; t--)
+        if (s->term[t].factor == 1) first = t;
+    const Expr *sum = value[s->term[first].from];
+    if (s->term[first].factor != 1) sum = expr_binary(a, EXPR_MUL, sum, expr_real(a, s->term[first].factor));
+    for (int t = 0; t < s->n; t++) {
+        const WinogradTerm *x = &s->term[t];
+        if (t == first) continue;
+        if (x->factor == 1 || x->factor == -1) sum = expr_binary(a, x->factor > 0 ? EXPR_ADD : EXPR_SUB, sum, value[x->from]);
+        else sum = expr_ternary(a, EXPR_FMA, expr_real(a, x->factor), value[x->from], sum);
+    }
+    return sum;
+}
+
+/* One line of values through the matrix: in[i * stride] to out[i * stride]. */
+static void transform_line(Lower *lw, Nest *nest, const WinogradCode *c, int rows, const Expr *const *in, int in_stride, const Expr **out, int out_stride) {
+    const Expr *value[WINOGRAD_N_MAX + sizeof c->step / sizeof c->step[0]];
+    for (int i = 0; i < c->inputs; i++) value[i] = in[i * in_stride];
+    for (int i = 0; i < c->nsteps; i++) value[c->inputs + i] = nest_let(lower_arena(lw), nest, step_value(lw, &c->step[i], value));
+    for (int i = 0; i < rows; i++) out[i * out_stride] = c->out[i] < 0 ? expr_real(lower_arena(lw), 0) : value[c->out[i]];
+}
+
+/* out = x in x^T as expressions; columns first. */
+static void transform(Lower *lw, Nest *nest, const WinogradMatrix *x, const Expr *const *in, const Expr **out) {
+    const Expr *mid[PLACES_MAX];
+    WinogradCode c = winograd_code(x);
+    for (int j = 0; j < x->cols; j++) transform_line(lw, nest, &c, x->rows, in + j, x->cols, mid + j, x->cols);
+    for (int i = 0; i < x->rows; i++) transform_line(lw, nest, &c, x->rows, mid + i * x->cols, 1, out + i * x->rows, 1);
+}
+
+/* v * scale + w + c */
+static Affine pair(Lower *lw, Affine v, int64_t scale, Affine w) { return affine_add(lower_arena(lw), affine_scale(lower_arena(lw), v, scale), w); }
+
+/* Cuts the argument's pictures into tiles, `step` apart from -pad on, and transforms each: data and gradient. */
+static void lower_tiles(Lower *lw, const Node *n, const WinogradMatrix *matrix, int64_t step, const int64_t pad[2], int64_t tiles_h, int64_t tiles_w) {
+    Arena *a = lower_arena(lw);
+    Nest *nest = lower_nest(lw, n);
+    const Var *c = nest_axis(a, nest, "c", n->type.dim[1], false), *th = nest_axis(a, nest, "th", tiles_h, false), *tw = nest_axis(a, nest, "tw", tiles_w, false);
+    const Expr *in[PLACES_MAX], *out[PLACES_MAX];
+    const Affine *at[PLACES_MAX];
+    Affine channel = lower_affine(lw, c, 1, 0), tile = pair(lw, lower_affine(lw, th, 1, 0), tiles_w, lower_affine(lw, tw, 1, 0));
+    for (int i = 0; i < matrix->cols; i++)
+        for (int j = 0; j < matrix->cols; j++) {
+            const Affine *from = lower_at(lw, 3, channel, lower_affine(lw, th, step, i - pad[0]), lower_affine(lw, tw, step, j - pad[1]));
+            in[i * matrix->cols + j] = nest_let(a, nest, lower_load(lw, n->arg[0], from));
+        }
+    transform(lw, nest, matrix, in, out);
+    int count = matrix->rows * matrix->rows;
+    for (int p = 0; p < count; p++) at[p] = lower_at(lw, 3, affine_const(p), channel, tile);
+    lower_emit_points(lw, nest, n, count, at, out);
+}
+
+static void lower_data(Lower *lw, const Node *n) {
+    Winograd f = winograd_form((int)n->attr.i[0], (int)n->attr.i[1]);
+    lower_tiles(lw, n, &f.input, f.m, &n->attr.i[DATA_PAD], n->attr.i[DATA_TILES], n->attr.i[DATA_TILES + 1]);
+}
+
+static void lower_gradient(Lower *lw, const Node *n) {
+    Winograd f = winograd_form((int)n->attr.i[1], (int)n->attr.i[0]);
+    Type dy = n->arg[0]->type;
+    lower_tiles(lw, n, &f.kernel, f.r, (const int64_t[2]){0, 0}, ceil_div(dy.dim[1], f.r), ceil_div(dy.dim[2], f.r));
+}
+
+/* Lanes hold the `pack` channels that lie side by side in the result. */
+static void lower_kernel(Lower *lw, const Node *n) {
+    Arena *a = lower_arena(lw);
+    int r = (int)n->arg[0]->type.dim[2];
+    Winograd f = winograd_form((int)n->attr.i[0], r);
+    bool turned = n->attr.i[KERNEL_TURNED] != 0;
+    int64_t pack = n->attr.i[KERNEL_PACK], packs = n->type.dim[1], cs = n->type.dim[2];
+    Nest *nest = lower_nest(lw, n);
+    const Var *o = nest_axis(a, nest, "ko", packs, false), *c = nest_axis(a, nest, "c", cs, false), *i = nest_axis(a, nest, "ki", pack, false);
+    lower_lane_axis(lw, nest, i);
+    Affine inner = lower_affine(lw, i, 1, 0), k = pair(lw, lower_affine(lw, o, 1, 0), pack, inner), channel = lower_affine(lw, c, 1, 0);
+    Affine from = affine_scale(a, turned ? pair(lw, channel, packs * pack, k) : pair(lw, k, cs, channel), r * r);
+    const Expr *in[PLACES_MAX], *out[PLACES_MAX];
+    const Affine *at[PLACES_MAX];
+    for (int t = 0; t < r * r; t++) in[t] = nest_let(a, nest, lower_load(lw, n->arg[0], lower_at(lw, 1, affine_offset(from, turned ? r * r - 1 - t : t))));
+    transform(lw, nest, &f.kernel, in, out);
+    for (int p = 0; p < f.n * f.n; p++) {
+        Affine row = affine_offset(lower_affine(lw, o, 1, 0), p * packs);
+        at[p] = lower_at(lw, 1, pair(lw, pair(lw, row, cs, channel), pack, inner));
+    }
+    lower_emit_points(lw, nest, n, f.n * f.n, at, out);
+}
+
+static void lower_product(Lower *lw, const Node *n) {
+    Arena *a = lower_arena(lw);
+    Type u = n->arg[1]->type;
+    Nest *nest = lower_nest(lw, n);
+    const Var *p = nest_axis(a, nest, "p", n->type.dim[0], false), *i = nest_axis(a, nest, "ki", u.dim[3], false);
+    const Var *o = nest_axis(a, nest, "ko", u.dim[1], false);
+    nest_keep_far(nest);
+    lower_block_axis(lw, nest);
+    const Var *t = nest_axis(a, nest, "t", n->type.dim[2], false), *c = nest_axis(a, nest, "c", u.dim[2], true);
+    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
+    Affine place = lower_affine(lw, p, 1, 0), inner = lower_affine(lw, i, 1, 0), outer = lower_affine(lw, o, 1, 0), channel = lower_affine(lw, c, 1, 0), tile = lower_affine(lw, t, 1, 0);
+    const Expr *weight = lower_load(lw, n->arg[1], lower_at(lw, 4, place, outer, channel, inner));
+    nest_update(nest, acc, expr_ternary(a, EXPR_FMA, weight, lower_load(lw, n->arg[0], lower_at(lw, 3, place, channel, tile)), acc));
+    lower_emit(lw, nest, n, lower_at(lw, 3, place, pair(lw, outer, u.dim[3], inner), tile), acc);
+}
+
+/* The run of tiles that have `points` rows (or columns) of the picture in them. */
+typedef struct TileRun { int64_t first, count, points; } TileRun;
+
+/* A side of a picture: whole tiles, and the rest. */
+static int tile_runs(int64_t size, int64_t tile, TileRun run[2]) {
+    int n = 0;
+    if (size / tile) run[n++] = (TileRun){0, size / tile, tile};
+    if (size % tile) run[n++] = (TileRun){size / tile, 1, size % tile};
+    return n;
+}
+
+static void lower_image_run(Lower *lw, const Node *n, const Winograd *f, TileRun rows, TileRun cols) {
+    Arena *a = lower_arena(lw);
+    int64_t across = ceil_div(n->type.dim[2], f->m);
+    Nest *nest = lower_nest(lw, n);
+    const Var *k = nest_axis(a, nest, "k", n->type.dim[0], false);
+    Affine row = affine_offset(lower_affine(lw, nest_axis(a, nest, "th", rows.count, false), 1, 0), rows.first);
+    Affine col = affine_offset(lower_affine(lw, nest_axis(a, nest, "tw", cols.count, false), 1, 0), cols.first);
+    const Expr *in[PLACES_MAX], *out[PLACES_MAX], *value[PLACES_MAX];
+    const Affine *at[PLACES_MAX];
+    int count = 0;
+    for (int p = 0; p < f->n * f->n; p++)
+        in[p] = nest_let(a, nest, lower_load(lw, n->arg[0], lower_at(lw, 3, affine_const(p), lower_affine(lw, k, 1, 0), pair(lw, row, across, col))));
+    transform(lw, nest, &f->output, in, out);
+    for (int i = 0; i < rows.points; i++)
+        for (int j = 0; j < cols.points; j++) {
+            value[count] = out[i * f->m + j];
+            at[count++] = lower_at(lw, 3, lower_affine(lw, k, 1, 0), affine_offset(affine_scale(a, row, f->m), i), affine_offset(affine_scale(a, col, f->m), j));
+        }
+    lower_emit_points(lw, nest, n, count, at, value);
+}
+
+static void lower_image_tiles(Lower *lw, const Node *n) {
+    Winograd f = winograd_form((int)n->attr.i[0], (int)n->attr.i[1]);
+    TileRun rows[2], cols[2];
+    int nrows = tile_runs(n->type.dim[1], f.m, rows), ncols = tile_runs(n->type.dim[2], f.m, cols);
+    for (int i = 0; i < nrows; i++)
+        for (int j = 0; j < ncols; j++) lower_image_run(lw, n, &f, rows[i], cols[j]);
+}
+
+static void lower_sum(Lower *lw, const Node *n) {
+    Arena *a = lower_arena(lw);
+    Nest *nest = lower_nest(lw, n);
+    const Var *p = nest_axis(a, nest, "p", n->type.dim[0], false), *k = nest_axis(a, nest, "k", n->type.dim[1], false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
+    lower_batch_axis(lw, nest);
+    const Var *t = nest_axis(a, nest, "t", n->arg[0]->type.dim[2], true);
+    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
+    Affine place = lower_affine(lw, p, 1, 0), out = lower_affine(lw, k, 1, 0), in = lower_affine(lw, c, 1, 0), tile = lower_affine(lw, t, 1, 0);
+    const Expr *d = lower_load(lw, n->arg[1], lower_at(lw, 3, place, out, tile)), *v = lower_load(lw, n->arg[0], lower_at(lw, 3, place, in, tile));
+    nest_update(nest, acc, expr_ternary(a, EXPR_FMA, d, v, acc));
+    lower_emit(lw, nest, n, lower_at(lw, 3, place, out, in), expr_unary(a, EXPR_LANE_SUM, acc));
+}
+
+/* Lanes hold input channels, which lie side by side in the sums. */
+static void lower_weights(Lower *lw, const Node *n) {
+    Arena *a = lower_arena(lw);
+    Winograd f = winograd_form((int)n->attr.i[1], (int)n->attr.i[0]);
+    int64_t ks = n->type.dim[0], cs = n->type.dim[1];
+    Nest *nest = lower_nest(lw, n);
+    const Var *k = nest_axis(a, nest, "k", ks, false), *c = nest_axis(a, nest, "c", cs, false);
+    lower_lane_axis(lw, nest, c);
+    Affine pairs = pair(lw, lower_affine(lw, k, 1, 0), cs, lower_affine(lw, c, 1, 0));
+    const Expr *in[PLACES_MAX], *out[PLACES_MAX];
+    const Affine *at[PLACES_MAX];
+    for (int p = 0; p < f.n * f.n; p++) in[p] = nest_let(a, nest, lower_load(lw, n->arg[0], lower_at(lw, 1, affine_offset(pairs, p * ks * cs))));
+    transform(lw, nest, &f.output, in, out);
+    for (int t = 0; t < f.m * f.m; t++) at[t] = lower_at(lw, 1, affine_offset(affine_scale(a, pairs, f.m * f.m), t));
+    lower_emit_points(lw, nest, n, f.m * f.m, at, out);
+}
+
+static bool data_halo(const Node *n, int arg) {
+    (void)n;
+    return arg == 0;
+}
+
+static bool gradient_halo(const Node *n, int arg) {
+    Type dy = n->arg[0]->type;
+    return arg == 0 && (dy.dim[1] % n->attr.i[0] || dy.dim[2] % n->attr.i[0]);
+}
+
+static int64_t direct_macs(const Node *n) { return n->attr.i[0]; }
+
+const LowerRule winograd_data_lower = {.kind = LOWER_NEST, .nest = lower_data, .halo = data_halo};
+const LowerRule winograd_kernel_lower = {.kind = LOWER_NEST, .nest = lower_kernel};
+const LowerRule winograd_product_lower = {.kind = LOWER_NEST, .nest = lower_product, .across = true, .macs = direct_macs};
+const LowerRule winograd_image_lower = {.kind = LOWER_NEST, .nest = lower_image_tiles};
+const LowerRule winograd_gradient_lower = {.kind = LOWER_NEST, .nest = lower_gradient, .halo = gradient_halo};
+const LowerRule winograd_sum_lower = {.kind = LOWER_NEST, .nest = lower_sum, .sums_batch = true, .macs = direct_macs};
+const LowerRule winograd_weights_lower = {.kind = LOWER_NEST, .nest = lower_weights};
