@@ -10,7 +10,7 @@
  * far they end from the exact run is the node's noise, in which all gains and cancellations are those of the network at hand. The rule
  * for a node is then |error| <= NOISE_LIMIT * noise: for a single sum, 11 u sum|terms|.
  *
- * Four runs tell a scale within a factor of two or so, and hardly ever that a number is five times as exact as it is; so a number's
+ * Eight runs tell a scale within a factor of two or so, but a few numbers of very many seem far more exact than they are; so a number's
  * noise is never taken for less than the root mean square of its tensor's. Where all runs agree with the exact one to
  * the bit (zeros, what was dropped or never moved), arithmetic is exact, and float must agree too.
  *
@@ -23,7 +23,7 @@
 
 #include "../../compiler/eval.h"
 
-enum { NOISE_RUNS = 4, NOISE_LIMIT = 8 };
+enum { NOISE_RUNS = 8, NOISE_LIMIT = 8 };
 #define NOISE_UNIT 0x1p-24
 
 typedef struct Noise Noise;

@@ -106,7 +106,8 @@ static bool add_pool(Maker *m) {
 
 static bool add_adaptive(Maker *m) {
     NetShape s = current(&m->net);
-    return add(m, (NetRecord){.op = NET_ADAPTIVE, .side = {{.kernel = pick(m, 1, s.h)}, {.kernel = pick(m, 1, s.w)}}});
+    int more = chance(m, 25) ? 2 : 1; /* more bins than points */
+    return add(m, (NetRecord){.op = NET_ADAPTIVE, .side = {{.kernel = pick(m, 1, more * s.h)}, {.kernel = pick(m, 1, more * s.w)}}});
 }
 
 static void add_norm(Maker *m) {

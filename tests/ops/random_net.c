@@ -129,11 +129,19 @@ static bool says_something(const RandomNet *net, int i, NetShape in) {
     return r->op != NET_NORM || net->images * in.h * in.w > 3;
 }
 
+/* Behind more bins than points, numbers are equal or not as rounding has it: no largest should be looked for. */
+static bool spreads(const NetRecord *r, NetShape in) { return r->op == NET_ADAPTIVE && (r->side[0].kernel > in.h || r->side[1].kernel > in.w); }
+static bool takes_largest(const NetRecord *r) { return r->op == NET_MAX_POOL || r->op == NET_GLOBAL_MAX; }
+
 bool net_valid(const RandomNet *net, NetShape shape[NET_RECORDS + 1]) {
-    int open, trained = 0;
+    int open;
+    bool trained = false; /* by more than its direction: what a batch_norm scales has no gradient along itself, and one weight no other */
+    bool spread = false;
     if (!net_shapes(net, shape, &open) || open || net->images > net->batch) return false;
     for (int i = 0; i < net->n; i++) {
-        trained += has_weights(&net->at[i]);
+        spread = spread || spreads(&net->at[i], shape[i]);
+        if (spread && takes_largest(&net->at[i])) return false;
+        trained = has_weights(&net->at[i]) || (trained && net->at[i].op != NET_NORM);
         if (!says_something(net, i, shape[i])) return false;
     }
     return trained && (net->loss != LOSS_ENTROPY || (shape[net->n].flat && shape[net->n].c > 1 && shape[net->n].c <= MOST_CLASSES));

@@ -95,11 +95,17 @@ static bool lower_all(Shrink *s, RandomNet *net, int *number, int least) {
 static bool lower_settings(Shrink *s) {
     RandomNet net = s->best;
     bool smaller = false;
-    int *const to_zero[] = {&net.loss, &net.nesterov, &net.momentum, &net.decay, &net.lanes};
-    for (int i = 0; i < 5; i++) smaller |= lower_all(s, &net, to_zero[i], 0);
+    int *const to_zero[] = {&net.loss, &net.nesterov, &net.momentum, &net.decay};
+    for (int i = 0; i < 4; i++) smaller |= lower_all(s, &net, to_zero[i], 0);
     int *const to_one[] = {&net.images, &net.batch, &net.in.h, &net.in.w, &net.in.c};
     for (int i = 0; i < 5; i++) smaller |= lower_all(s, &net, to_one[i], 1);
     return smaller;
+}
+
+static bool usual_lanes(Shrink *s) {
+    RandomNet net = s->best;
+    net.lanes = 0;
+    return s->best.lanes && accept(s, &net);
 }
 
 /* A batch as large as its images. */
@@ -203,7 +209,7 @@ RandomNet net_shrink(const RandomNet *net, NetPredicate *fails, void *ctx, int q
     bool smaller;
     do {
         smaller = cut_head(&s) | drop_runs(&s) | drop_pairs(&s);
-        smaller |= lower_settings(&s) | fill_batch(&s) | lower_channels(&s, 0, 2) | lower_channels(&s, 1, 1);
+        smaller |= lower_settings(&s) | usual_lanes(&s) | fill_batch(&s) | lower_channels(&s, 0, 2) | lower_channels(&s, 1, 1);
         for (int i = 0; i < s.best.n; i++) smaller |= lower_record(&s, i);
     } while (smaller && s.questions);
     return s.best;
