@@ -123,24 +123,6 @@ const Expr *lower_load(Lower *lw, const Node *value, const Affine *at) {
     return expr_load(lw->a, b, type.batched ? batched_place(lw, v, type, at, b) : arena_copy(lw->a, at, sizeof *at * (size_t)type.rank));
 }
 
-const Expr *lower_load_first(Lower *lw, const Node *value, const Affine *at) {
-    Affine block = lw->block, image = lw->image;
-    lw->block = lw->group->sum == SUM_PARTIAL ? affine_var(lw->a, lw->kernel->lo) : affine_const(0);
-    lw->image = affine_const(0);
-    const Expr *first = lower_load(lw, value, at);
-    lw->block = block;
-    lw->image = image;
-    return first;
-}
-
-const Expr *lower_images_summed(Lower *lw) {
-    const Expr *all = lower_image_count(lw);
-    if (lw->group->sum != SUM_PARTIAL) return all;
-    Affine lo = affine_scale(lw->a, affine_var(lw->a, lw->kernel->lo), -lw->lanes), hi = affine_scale(lw->a, affine_var(lw->a, lw->kernel->hi), lw->lanes);
-    Affine left = affine_add(lw->a, affine_var(lw->a, lw->kernel->n), lo);
-    return expr_binary(lw->a, EXPR_MIN, expr_index(lw->a, left), expr_index(lw->a, affine_add(lw->a, hi, lo)));
-}
-
 const Node *lower_twin(const Lower *lw, const Node *n, OpKind op) {
     const Stage *s = &lw->group->stage[lw->stage];
     if (s->root->op == op && s->root->arg[0] == n->arg[0]) return s->root;

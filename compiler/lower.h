@@ -45,9 +45,6 @@ const Expr *lower_load(Lower *lw, const Node *value, const Affine *at);
 /* For sums over the batch. Adds the reduce axis over lane blocks (of this chunk, or of the batch); loads of batched values
  * made after it are of that block, in each lane its image. */
 void lower_batch_axis(Lower *lw, Nest *nest);
-/* In a sum over the batch: element `at` of the first image that it takes, the same in all lanes; and the number of images that it takes. */
-const Expr *lower_load_first(Lower *lw, const Node *value, const Affine *at);
-const Expr *lower_images_summed(Lower *lw);
 /* Where the group runs across the batch: adds the space axis over its lane blocks, of which loads and stores of batched values then are;
  * elsewhere nothing. */
 void lower_block_axis(Lower *lw, Nest *nest);

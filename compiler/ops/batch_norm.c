@@ -204,23 +204,8 @@ static const Expr *sub(Lower *lw, const Expr *x, const Expr *y) { return expr_bi
 static const Expr *mul(Lower *lw, const Expr *x, const Expr *y) { return expr_binary(lower_arena(lw), EXPR_MUL, x, y); }
 static const Expr *fma_of(Lower *lw, const Expr *x, const Expr *y, const Expr *z) { return expr_ternary(lower_arena(lw), EXPR_FMA, x, y, z); }
 
-/* A number of the channel, which lies where its others lie: its first. */
-static const Expr *anchor(Lower *lw, const Node *x, Affine channel) {
-    return lower_load_first(lw, x, lower_at(lw, 3, channel, affine_const(0), affine_const(0)));
-}
-
-/* The mean is summed around an anchor: a plain sum of many numbers around 1000 would be off by more than their deviation is small. */
-static const Expr *mean_term(Lower *lw, const Node *n, const Affine *at, const Expr *sum) {
-    const Node *x = n->arg[0];
-    return expr_binary(lower_arena(lw), EXPR_ADD, sum, of_images(lw, sub(lw, lower_load(lw, x, at), anchor(lw, x, at[0]))));
-}
-
-static const Expr *mean_sum(Lower *lw, const Node *n, Affine channel, const Expr *sum) {
-    Arena *a = lower_arena(lw);
-    const Node *x = n->arg[0];
-    const Expr *count = mul(lw, expr_unary(a, EXPR_TO_F32, lower_images_summed(lw)), expr_real(a, (double)channel_points(x->type)));
-    return fma_of(lw, anchor(lw, x, channel), count, sum);
-}
+/* A plain sum of many numbers around 1000 would be off by more than their deviation is small. */
+static const Expr *mean_element(Lower *lw, const Node *n, const Affine *at) { return of_images(lw, lower_load(lw, n->arg[0], at)); }
 
 static const Expr *var_term(Lower *lw, const Node *n, const Affine *at, const Expr *sum) {
     const Expr *d = of_images(lw, sub(lw, lower_load(lw, n->arg[0], at), lower_load(lw, n->arg[1], at)));
@@ -232,9 +217,9 @@ static const Expr *dgamma_term(Lower *lw, const Node *n, const Affine *at, const
     return fma_of(lw, lower_load(lw, n->arg[0], at), mul(lw, d, lower_load(lw, n->arg[3], at)), sum);
 }
 
-static void lower_batch_mean(Lower *lw, const Node *n) { lower_channel_nest(lw, n, n->arg[0]->type, mean_term, mean_sum); }
-static void lower_batch_var(Lower *lw, const Node *n) { lower_channel_nest(lw, n, n->arg[0]->type, var_term, NULL); }
-static void lower_dgamma(Lower *lw, const Node *n) { lower_channel_nest(lw, n, n->arg[0]->type, dgamma_term, NULL); }
+static void lower_batch_mean(Lower *lw, const Node *n) { lower_channel_nest_exactly(lw, n, n->arg[0]->type, mean_element); }
+static void lower_batch_var(Lower *lw, const Node *n) { lower_channel_nest(lw, n, n->arg[0]->type, var_term); }
+static void lower_dgamma(Lower *lw, const Node *n) { lower_channel_nest(lw, n, n->arg[0]->type, dgamma_term); }
 
 static const Expr *finish_mean(Lower *lw, const Node *n, const Expr *sum) {
     return expr_binary(lower_arena(lw), EXPR_DIV, sum, numbers(lw, channel_points(n->arg[0]->type)));

@@ -54,25 +54,44 @@ static const Expr *bias_point(Lower *lw, const Node *n, const Expr *const *args,
     return expr_binary(lower_arena(lw), EXPR_ADD, args[0], args[1]);
 }
 
-void lower_channel_nest(Lower *lw, const Node *n, Type x, const Expr *(*term)(Lower *lw, const Node *n, const Affine *at, const Expr *sum),
-                        const Expr *(*finish)(Lower *lw, const Node *n, Affine channel, const Expr *sum)) {
+/* A nest over the channels with the elements of one to sum: `at` becomes an element's place. */
+static Nest *channel_nest(Lower *lw, const Node *n, Type x, Affine at[3]) {
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
     const Var *c = nest_axis(a, nest, "c", n->type.dim[0], false);
     lower_batch_axis(lw, nest);
-    Affine at[3] = {lower_affine(lw, c, 1, 0)};
+    at[0] = lower_affine(lw, c, 1, 0);
     for (int i = 1; i < x.rank; i++) at[i] = lower_affine(lw, nest_axis(a, nest, i == 1 ? "h" : "w", x.dim[i], true), 1, 0);
+    return nest;
+}
+
+void lower_channel_nest(Lower *lw, const Node *n, Type x, const Expr *(*term)(Lower *lw, const Node *n, const Affine *at, const Expr *sum)) {
+    Arena *a = lower_arena(lw);
+    Affine at[3];
+    Nest *nest = channel_nest(lw, n, x, at);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
     nest_update(nest, acc, term(lw, n, arena_copy(a, at, sizeof at), acc));
-    const Expr *sum = expr_unary(a, EXPR_LANE_SUM, acc);
-    lower_emit(lw, nest, n, lower_at(lw, 1, at[0]), finish ? finish(lw, n, at[0], sum) : sum);
+    lower_emit(lw, nest, n, lower_at(lw, 1, at[0]), expr_unary(a, EXPR_LANE_SUM, acc));
+}
+
+/* y = x + lost; lost = y - ((sum + y) - sum); sum = sum + y */
+void lower_channel_nest_exactly(Lower *lw, const Node *n, Type x, const Expr *(*element)(Lower *lw, const Node *n, const Affine *at)) {
+    Arena *a = lower_arena(lw);
+    Affine at[3];
+    Nest *nest = channel_nest(lw, n, x, at);
+    const Expr *zero = expr_real(a, 0), *y = nest_acc(a, nest, ELEM_F32, zero), *lost = nest_acc(a, nest, ELEM_F32, zero), *sum = nest_acc(a, nest, ELEM_F32, zero);
+    const Expr *next = expr_binary(a, EXPR_ADD, sum, y);
+    nest_update(nest, y, expr_binary(a, EXPR_ADD, element(lw, n, arena_copy(a, at, sizeof at)), lost));
+    nest_update(nest, lost, expr_binary(a, EXPR_SUB, y, expr_binary(a, EXPR_SUB, next, sum)));
+    nest_update(nest, sum, next);
+    lower_emit(lw, nest, n, lower_at(lw, 1, at[0]), expr_unary(a, EXPR_LANE_SUM, sum));
 }
 
 static const Expr *sum_term(Lower *lw, const Node *n, const Affine *at, const Expr *sum) {
     return expr_binary(lower_arena(lw), EXPR_ADD, sum, lower_load(lw, n->arg[0], at));
 }
 
-static void lower_channel_sum(Lower *lw, const Node *n) { lower_channel_nest(lw, n, n->arg[0]->type, sum_term, NULL); }
+static void lower_channel_sum(Lower *lw, const Node *n) { lower_channel_nest(lw, n, n->arg[0]->type, sum_term); }
 
 const LowerRule bias_lower = {.kind = LOWER_POINTWISE, .pointwise = bias_point};
 const LowerRule channel_sum_lower = {.kind = LOWER_NEST, .nest = lower_channel_sum, .sums_batch = true};

@@ -5,8 +5,10 @@
 #include "../lower.h"
 
 /* Lowers n: sum[c] over all elements of a tensor of type x, images or flat. `term` gives the sum so far with the element at `at` (an
- * index into x) in it, for the lane's image; lanes are folded at the end, and `finish` (null: nothing) makes the channel's sum of that. */
-void lower_channel_nest(Lower *lw, const Node *n, Type x, const Expr *(*term)(Lower *lw, const Node *n, const Affine *at, const Expr *sum),
-                        const Expr *(*finish)(Lower *lw, const Node *n, Affine channel, const Expr *sum));
+ * index into x) in it, for the lane's image; lanes are folded at the end. */
+void lower_channel_nest(Lower *lw, const Node *n, Type x, const Expr *(*term)(Lower *lw, const Node *n, const Affine *at, const Expr *sum));
+/* The same with compensation for rounding (Kahan, 1965), for a plain sum of elements: `element` is one of them. However many there are, a
+ * lane's sum is within some 2 u |sum| of exact. */
+void lower_channel_nest_exactly(Lower *lw, const Node *n, Type x, const Expr *(*element)(Lower *lw, const Node *n, const Affine *at));
 
 #endif
