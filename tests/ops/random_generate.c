@@ -227,6 +227,12 @@ static RandomNet make(Maker *m) {
     return *net;
 }
 
+/* A sequence of its own: the networks of all seeds stay what they are. */
+static int pick_tile(uint64_t seed) {
+    Maker m = {.state = ~seed};
+    return chance(&m, 15) ? TILE_PLANNED : pick(&m, 2, 6);
+}
+
 RandomNet net_random(uint64_t seed) {
     NetShape shape[NET_RECORDS + 1];
     Maker m = {.state = seed * 0x2545f4914f6cdd1du + 1};
@@ -235,5 +241,6 @@ RandomNet net_random(uint64_t seed) {
         m.net = (RandomNet){.seed = seed + 77};
         net = make(&m);
     } while (!net_valid(&net, shape));
+    net.tile = pick_tile(seed);
     return net;
 }

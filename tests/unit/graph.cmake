@@ -31,6 +31,7 @@ add_library(random_net STATIC
     ${CMAKE_SOURCE_DIR}/tests/ops/random_check.c
     ${CMAKE_SOURCE_DIR}/tests/ops/noise.c
     ${CMAKE_SOURCE_DIR}/tests/ops/noise_terms.c
+    ${CMAKE_SOURCE_DIR}/tests/ops/noise_winograd.c
     ${CMAKE_SOURCE_DIR}/tests/ops/kernel_run.c)
 target_link_libraries(random_net PUBLIC netc_core Threads::Threads m ${CMAKE_DL_LIBS} PRIVATE netc_warnings)
 add_executable(test_random ${CMAKE_SOURCE_DIR}/tests/ops/test_random.c)
