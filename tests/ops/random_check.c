@@ -59,6 +59,9 @@ static const Node *computed_by(const Check *c, const Way *w, const Node *n) {
 
 static double *noise_by(const Check *c, const Way *w, const Node *n) { return noise_of(w->noise, computed_by(c, w, n)); }
 
+/* Where a network has a tile, faults are planted in Winograd's way only. */
+static NetFault fault_now(const Check *c) { return c->net->tile == TILE_NONE || c->by->graph != c->graph ? c->fault : FAULT_NONE; }
+
 /* ---- comparing ---- */
 
 static void note_error(Check *c, const char *what, double error, double noise) {
@@ -93,7 +96,7 @@ static bool compare(Check *c, const char *what, const float *got, const Node *no
     for (int64_t i = 0; i < n; i++) {
         note_error(c, what, fabs((double)got[i] - want[i]), allowed[i]);
         if (c->by->noise) allowed[i] = NOISE_LIMIT * allowed[i] + underflow;
-        double wrong = c->fault == FAULT_REFERENCE ? 1.0001 : 1;
+        double wrong = fault_now(c) == FAULT_REFERENCE ? 1.0001 : 1;
         if (differs(c, what, i, (double)got[i], want[i] * wrong, allowed[i])) return false;
     }
     c->result->compared++;
@@ -138,7 +141,7 @@ static bool check_gradients(Check *c) {
     KernelRun r = kernel_run_new(&c->by->k, c->eval, c->draw, WORKERS_ONE);
     bool fine = true;
     c->when = "gradients";
-    r.ctx.lr = c->fault == FAULT_RATE ? huge_rate * 1.0001f : huge_rate;
+    r.ctx.lr = fault_now(c) == FAULT_RATE ? huge_rate * 1.0001f : huge_rate;
     kernel_run_step(&r);
     for (int i = 0; i < c->graph->roots.n && fine; i++) {
         const Root *root = &c->graph->roots.at[i];
@@ -157,14 +160,14 @@ static const Node *first_weight(const Graph *g) {
 }
 
 static void plant_before(Check *c, KernelRun *r) {
-    if (c->fault == FAULT_WEIGHT) kernel_state(r, first_weight(c->graph))[0] *= 1.0001f;
-    if (c->fault == FAULT_INPUT) ((float *)(uintptr_t)r->ctx.x)[0] += 1e-4f;
+    if (fault_now(c) == FAULT_WEIGHT) kernel_state(r, first_weight(c->graph))[0] *= 1.0001f;
+    if (fault_now(c) == FAULT_INPUT) ((float *)(uintptr_t)r->ctx.x)[0] += 1e-4f;
 }
 
 static void plant_after(Check *c, KernelRun *r) {
     int64_t n = eval_count(c->eval, graph_find_root(c->graph, ROOT_OUTPUT));
-    if (c->fault == FAULT_NAN) r->ctx.out[n - 1] = NAN;
-    if (c->fault == FAULT_ZEROS) memset(r->ctx.out, 0, (size_t)n * sizeof(float));
+    if (fault_now(c) == FAULT_NAN) r->ctx.out[n - 1] = NAN;
+    if (fault_now(c) == FAULT_ZEROS) memset(r->ctx.out, 0, (size_t)n * sizeof(float));
 }
 
 /* ---- one set of numbers ---- */
@@ -179,7 +182,7 @@ static bool check_step(Check *c) {
     if (fine) kernel_run_step(&r);
     plant_after(c, &r);
     fine = fine && compare_outputs(c, &r, false) && compare_updates(c, &r);
-    const char *why = fine && c->fault == FAULT_NONE ? kernel_check_threads(&r, c->draw) : NULL;
+    const char *why = fine && fault_now(c) == FAULT_NONE ? kernel_check_threads(&r, c->draw) : NULL;
     if (why) snprintf(c->result->why, sizeof c->result->why, "%s, %s: %s", c->by->name, c->when, why);
     kernel_run_free(&r);
     return fine && !why;

@@ -17,7 +17,7 @@
 
 enum { FIRST_SEED = 1, NETWORKS = 50, QUESTIONS = 600 };
 
-enum { TILES = 8 };
+enum { TILES = 7 };
 
 typedef struct Tally {
     int networks, failed, compared, vague, whole, redrawn, most_tries, tiled, tile[TILES]; /* networks in Winograd's way, and with each tile */
