@@ -319,7 +319,8 @@ static NetVerdict check_numbers(Check *c) {
 static void add_way(Check *c, KernelConfig config, const Graph *graph) {
     Way *w = &c->way[c->ways++];
     *w = (Way){.config = config, .graph = graph};
-    snprintf(w->name, sizeof w->name, graph == c->graph ? "-O%d" : config.winograd_tile ? "-O%d, Winograd's tiles of %d" : "-O%d, Winograd's tiles as planned", config.opt_level, config.winograd_tile);
+    int n = snprintf(w->name, sizeof w->name, "-O%d", config.opt_level);
+    if (graph != c->graph) snprintf(w->name + n, sizeof w->name - (size_t)n, config.winograd_tile ? ", Winograd's tiles of %d" : ", Winograd's tiles as planned", config.winograd_tile);
 }
 
 /* The tiles of a graph's Winograd operators, a bit each. */
