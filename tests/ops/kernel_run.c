@@ -87,11 +87,14 @@ static Graph *copy_of(Arena *a, const Graph *g) {
     return copy;
 }
 
-KernelCompiled kernel_compile(Arena *a, Graph *g, KernelConfig config) {
-    KernelCompiled k = {.arena = a, .graph = g};
+static const Target *target_of(Arena *a, KernelConfig config) {
     const char *error = NULL;
-    const Target *t = target_new(k.arena, config.march, NULL, &error);
+    const Target *t = target_new(a, config.march, NULL, &error);
     if (!t) give_up("%s", error);
+    return t;
+}
+
+static PlanOptions options_of(const Target *t, KernelConfig config) {
     PlanOptions options = plan_options(t, config.opt_level);
     if (config.lanes) options.machine.lanes = config.lanes;
     options.fuse &= !config.no_fuse;
@@ -100,13 +103,29 @@ KernelCompiled kernel_compile(Arena *a, Graph *g, KernelConfig config) {
     options.partial &= !config.no_partial;
     options.winograd &= !config.no_winograd;
     options.winograd_tile = config.winograd_tile;
-    Graph *lowered = copy_of(a, g);
-    algorithm_choose(lowered, &options);
-    graph_sweep(lowered);
-    const char *why = graph_verify(lowered);
+    return options;
+}
+
+static Graph *computed(Arena *a, const Graph *g, const PlanOptions *options) {
+    Graph *copy = copy_of(a, g);
+    algorithm_choose(copy, options);
+    graph_sweep(copy);
+    const char *why = graph_verify(copy);
     if (why) give_up("%s: %s", g->model->source, why);
-    Program *p = program_lower(k.arena, NULL, lowered, &options);
-    why = loop_verify(p);
+    return copy;
+}
+
+Graph *kernel_computed(Arena *a, const Graph *g, KernelConfig config) {
+    PlanOptions options = options_of(target_of(a, config), config);
+    return computed(a, g, &options);
+}
+
+KernelCompiled kernel_compile(Arena *a, Graph *g, KernelConfig config) {
+    KernelCompiled k = {.arena = a, .graph = g};
+    const Target *t = target_of(a, config);
+    PlanOptions options = options_of(t, config);
+    Program *p = program_lower(k.arena, NULL, computed(a, g, &options), &options);
+    const char *why = loop_verify(p);
     if (why) give_up("%s: %s", g->model->source, why);
     Emitted *e = emit_program(k.arena, p, NULL, t, &(EmitOptions){.opt_level = config.opt_level, .share = config.opt_level > 0});
     Text object = {0};

@@ -34,6 +34,8 @@ void kernel_unload(KernelCompiled *k);
  * kernel_close leaves the arena alone. */
 Graph *kernel_graph(Arena *a, const char *name, const char *source);
 KernelCompiled kernel_compile(Arena *a, Graph *g, KernelConfig config);
+/* The graph that the configuration's code computes: a copy, in which convolutions may be Winograd's. Its roots are in g's order. */
+Graph *kernel_computed(Arena *a, const Graph *g, KernelConfig config);
 void kernel_close(KernelCompiled *k);
 
 /* ---- numbers ---- */

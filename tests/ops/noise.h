@@ -39,5 +39,7 @@ double noise_largest_sum(const Noise *z);
 
 /* sum|terms| of each number of a node, u of which is its rounding: what noise_run asks for each node. */
 void noise_terms(Arena *a, const Node *n, int64_t batch, const double *const *args, const double *out, double *terms);
+/* The same of Winograd's transforms of `in` (noise_winograd.c). */
+void noise_transform_terms(const Node *n, int64_t batch, const double *in, double *terms);
 
 #endif

@@ -47,6 +47,8 @@ static double summands(const Node *n, int64_t batch) {
     case OP_conv: return (double)(type_count(last) / last.dim[0]);
     case OP_conv_dx: return (double)(type_count(last) / n->type.dim[0] * n->attr.i[CONV_GROUPS]);
     case OP_conv_dw: return (double)(batch * last.dim[1] * last.dim[2]);
+    case OP_winograd_product: return (double)x.dim[1];
+    case OP_winograd_sum: return (double)(batch * x.dim[2]);
     case OP_linear: return (double)last.dim[1];
     case OP_linear_dx: return (double)last.dim[0];
     case OP_linear_dw: return (double)batch;
@@ -69,7 +71,7 @@ static double repeated_terms(const Rounding *r) {
     switch (r->n->op) {
     case OP_channel_sum: case OP_batch_mean: case OP_avg_pool: return repeated(r, 0, false);
     case OP_batch_var: return repeated(r, 0, true);
-    case OP_conv_dw: return fmin(repeated(r, 0, false), repeated(r, 1, false));
+    case OP_conv_dw: case OP_winograd_sum: return fmin(repeated(r, 0, false), repeated(r, 1, false));
     case OP_batch_norm_dgamma: return fmin(repeated(r, 0, false), repeated(r, 1, true));
     default: return 0;
     }
@@ -194,6 +196,10 @@ void noise_terms(Arena *a, const Node *n, int64_t batch, const double *const *ar
     case OP_conv: case OP_conv_dx: case OP_conv_dw: case OP_linear: case OP_linear_dx: case OP_linear_dw: case OP_channel_sum: case OP_batch_mean:
     case OP_softmax_dot: case OP_avg_pool: case OP_avg_pool_grad: case OP_adaptive_avg_pool: case OP_adaptive_avg_pool_grad: case OP_max_pool_grad:
     case OP_running_mean_update: case OP_running_var_update: of_sum(&r); break;
+    case OP_winograd_product: case OP_winograd_sum: of_sum(&r); break;
+    case OP_winograd_data: case OP_winograd_kernel: case OP_winograd_image: case OP_winograd_gradient: case OP_winograd_weights:
+        noise_transform_terms(n, batch, args[0], terms);
+        break;
     case OP_add: case OP_sub: case OP_bias: of_addition(&r); break;
     case OP_mul: case OP_scale: case OP_dropout: case OP_leaky_relu: case OP_leaky_relu_grad: of_result(&r, 1); break;
     case OP_nll: of_result(&r, 1); break;

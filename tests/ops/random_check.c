@@ -15,8 +15,22 @@ enum { MOST_TRIES = 24, SECONDS = 120 };
 
 /* Numbers far from zero beside what is allowed. */
 static const double clear_factor = 100;
+/* What the float64 runs of two graphs for the same thing may be apart, in noise of float32: their own noise is 2^-29 of it. */
+static const double float64_noise = 1e-7;
 /* Below the smallest normal float there is no relative rounding. */
 static const double underflow = 1e-30;
+
+enum { DIRECT = 2, WAYS = 3 }; /* -O0 and -O2 with direct sums; -O2 with Winograd's */
+
+/* One way to compile the network. */
+typedef struct Way {
+    char name[40];
+    KernelConfig config;
+    KernelCompiled k;
+    const Graph *graph; /* that its code computes: the network's own, or one for the same numbers */
+    Eval *eval;         /* of it, and its noise, on the numbers at hand */
+    Noise *noise;       /* null: all must be equal */
+} Way;
 
 typedef struct Check {
     const RandomNet *net;
@@ -25,24 +39,42 @@ typedef struct Check {
     const Graph *graph;
     KernelDraw draw;
     Arena *arena;      /* of these numbers */
-    Eval *eval;
-    Noise *noise;      /* null: all must be equal */
-    int level;
+    Eval *eval;        /* of graph */
+    Way way[WAYS];
+    int ways;
+    const Way *by;     /* the way at hand */
     const char *when;
 } Check;
+
+/* What the way at hand computes in place of a root of the network's graph, or of the gradient that an update takes. */
+static const Node *computed_by(const Check *c, const Way *w, const Node *n) {
+    for (int i = 0; i < c->graph->roots.n && w->graph != c->graph; i++) {
+        const Node *here = c->graph->roots.at[i].node, *there = w->graph->roots.at[i].node;
+        if (here == n) return there;
+        if (here->op == OP_sgd && here->arg[1] == n) return there->arg[1];
+    }
+    ENSURE(w->graph == c->graph);
+    return n;
+}
+
+static double *noise_by(const Check *c, const Way *w, const Node *n) { return noise_of(w->noise, computed_by(c, w, n)); }
+
+/* Where a network has a tile, faults are planted in Winograd's way only. */
+static NetFault fault_now(const Check *c) { return c->net->tile == TILE_NONE || c->by->graph != c->graph ? c->fault : FAULT_NONE; }
 
 /* ---- comparing ---- */
 
 static void note_error(Check *c, const char *what, double error, double noise) {
-    if (noise <= 0 || error / (noise + underflow) <= c->result->worst) return;
-    c->result->worst = error / (noise + underflow);
-    snprintf(c->result->where, sizeof c->result->where, "-O%d, %s: %s", c->level, c->when, what);
+    double *worst = c->by->graph == c->graph ? &c->result->worst : &c->result->worst_tiled;
+    if (noise <= 0 || error / (noise + underflow) <= *worst) return;
+    *worst = error / (noise + underflow);
+    if (*worst >= fmax(c->result->worst, c->result->worst_tiled)) snprintf(c->result->where, sizeof c->result->where, "%s, %s: %s", c->by->name, c->when, what);
 }
 
 static bool differs(const Check *c, const char *what, int64_t i, double got, double want, double allowed) {
     char *why = c->result->why;
     if (isfinite(got) && fabs(got - want) <= allowed) return false;
-    snprintf(why, sizeof c->result->why, "-O%d, %s: %s[%lld] is %.9g, should be %.9g +- %.2g", c->level, c->when, what, (long long)i, got, want, allowed);
+    snprintf(why, sizeof c->result->why, "%s, %s: %s[%lld] is %.9g, should be %.9g +- %.2g", c->by->name, c->when, what, (long long)i, got, want, allowed);
     return true;
 }
 
@@ -60,15 +92,15 @@ static bool is_clear(const double *want, const double *base, const double *allow
 /* got, n floats, against the node's value. `base`: what the node was before. */
 static bool compare(Check *c, const char *what, const float *got, const Node *node, const double *base, int64_t n) {
     const double *want = eval_value(c->eval, node);
-    double *allowed = c->noise ? noise_of(c->noise, node) : ARENA_ARRAY(c->arena, double, n);
+    double *allowed = c->by->noise ? noise_by(c, c->by, node) : ARENA_ARRAY(c->arena, double, n);
     for (int64_t i = 0; i < n; i++) {
         note_error(c, what, fabs((double)got[i] - want[i]), allowed[i]);
-        if (c->noise) allowed[i] = NOISE_LIMIT * allowed[i] + underflow;
-        double wrong = c->fault == FAULT_REFERENCE ? 1.0001 : 1;
+        if (c->by->noise) allowed[i] = NOISE_LIMIT * allowed[i] + underflow;
+        double wrong = fault_now(c) == FAULT_REFERENCE ? 1.0001 : 1;
         if (differs(c, what, i, (double)got[i], want[i] * wrong, allowed[i])) return false;
     }
     c->result->compared++;
-    if (c->noise && !is_clear(want, base, allowed, n)) c->result->vague++;
+    if (c->by->noise && !is_clear(want, base, allowed, n)) c->result->vague++;
     return true;
 }
 
@@ -93,7 +125,7 @@ static const float huge_rate = 0x1p40f;
 
 static bool compare_gradient(Check *c, const KernelRun *r, const Root *root) {
     const Node *g = root->node->arg[1];
-    const double *want = eval_value(c->eval, g), *w = eval_value(c->eval, root->target), *noise = noise_of(c->noise, g);
+    const double *want = eval_value(c->eval, g), *w = eval_value(c->eval, root->target), *noise = noise_by(c, c->by, g);
     const float *got = kernel_state(r, root->target);
     char what[100];
     snprintf(what, sizeof what, "gradient of %s", root->target->name);
@@ -105,11 +137,11 @@ static bool compare_gradient(Check *c, const KernelRun *r, const Root *root) {
     return true;
 }
 
-static bool check_gradients(Check *c, const KernelCompiled *k) {
-    KernelRun r = kernel_run_new(k, c->eval, c->draw, WORKERS_ONE);
+static bool check_gradients(Check *c) {
+    KernelRun r = kernel_run_new(&c->by->k, c->eval, c->draw, WORKERS_ONE);
     bool fine = true;
     c->when = "gradients";
-    r.ctx.lr = c->fault == FAULT_RATE ? huge_rate * 1.0001f : huge_rate;
+    r.ctx.lr = fault_now(c) == FAULT_RATE ? huge_rate * 1.0001f : huge_rate;
     kernel_run_step(&r);
     for (int i = 0; i < c->graph->roots.n && fine; i++) {
         const Root *root = &c->graph->roots.at[i];
@@ -128,47 +160,102 @@ static const Node *first_weight(const Graph *g) {
 }
 
 static void plant_before(Check *c, KernelRun *r) {
-    if (c->fault == FAULT_WEIGHT) kernel_state(r, first_weight(c->graph))[0] *= 1.0001f;
-    if (c->fault == FAULT_INPUT) ((float *)(uintptr_t)r->ctx.x)[0] += 1e-4f;
+    if (fault_now(c) == FAULT_WEIGHT) kernel_state(r, first_weight(c->graph))[0] *= 1.0001f;
+    if (fault_now(c) == FAULT_INPUT) ((float *)(uintptr_t)r->ctx.x)[0] += 1e-4f;
 }
 
 static void plant_after(Check *c, KernelRun *r) {
     int64_t n = eval_count(c->eval, graph_find_root(c->graph, ROOT_OUTPUT));
-    if (c->fault == FAULT_NAN) r->ctx.out[n - 1] = NAN;
-    if (c->fault == FAULT_ZEROS) memset(r->ctx.out, 0, (size_t)n * sizeof(float));
+    if (fault_now(c) == FAULT_NAN) r->ctx.out[n - 1] = NAN;
+    if (fault_now(c) == FAULT_ZEROS) memset(r->ctx.out, 0, (size_t)n * sizeof(float));
 }
 
 /* ---- one set of numbers ---- */
 
-static bool check_step(Check *c, const KernelCompiled *k) {
-    KernelRun r = kernel_run_new(k, c->eval, c->draw, WORKERS_SCRAMBLED);
+static bool check_step(Check *c) {
+    KernelRun r = kernel_run_new(&c->by->k, c->eval, c->draw, WORKERS_SCRAMBLED);
     plant_before(c, &r);
     c->when = "inference";
     kernel_run_infer(&r);
     bool fine = compare_outputs(c, &r, true);
-    c->when = c->noise ? "step" : "step on whole numbers";
+    c->when = c->by->noise ? "step" : "step on whole numbers";
     if (fine) kernel_run_step(&r);
     plant_after(c, &r);
     fine = fine && compare_outputs(c, &r, false) && compare_updates(c, &r);
-    const char *why = fine && c->fault == FAULT_NONE ? kernel_check_threads(&r, c->draw) : NULL;
-    if (why) snprintf(c->result->why, sizeof c->result->why, "-O%d, %s: %s", c->level, c->when, why);
+    const char *why = fine && fault_now(c) == FAULT_NONE ? kernel_check_threads(&r, c->draw) : NULL;
+    if (why) snprintf(c->result->why, sizeof c->result->why, "%s, %s: %s", c->by->name, c->when, why);
     kernel_run_free(&r);
     return fine && !why;
 }
 
 /* Is there something to see: an output, losses and one update at least far above their noise? */
-static const char *nothing_to_see(const Check *c) {
+static const char *nothing_to_see(const Check *c, const Way *w) {
     const Node *const must[] = {graph_find_root(c->graph, ROOT_OUTPUT), graph_find_root(c->graph, ROOT_LOSS)};
     bool moves = false;
     for (int k = 0; k < 2; k++)
-        if (!is_clear(eval_value(c->eval, must[k]), NULL, noise_of(c->noise, must[k]), eval_count(c->eval, must[k]))) return "output or losses are no more than noise";
+        if (!is_clear(eval_value(c->eval, must[k]), NULL, noise_by(c, w, must[k]), eval_count(c->eval, must[k]))) return "output or losses are no more than noise";
     for (int i = 0; i < c->graph->roots.n; i++) {
         const Root *root = &c->graph->roots.at[i];
         if (root->kind != ROOT_UPDATE || root->node->op != OP_sgd) continue;
         const Node *g = root->node->arg[1];
-        moves = moves || is_clear(eval_value(c->eval, g), NULL, noise_of(c->noise, g), eval_count(c->eval, g));
+        moves = moves || is_clear(eval_value(c->eval, g), NULL, noise_by(c, w, g), eval_count(c->eval, g));
     }
     return moves ? NULL : "no gradient is more than noise";
+}
+
+/* ---- the other graph ---- */
+
+/* Sources have the same values in both graphs, whatever their order. */
+static Eval *same_numbers(const Check *c, const Graph *g) {
+    Eval *e = eval_new(c->arena, g, c->draw.images);
+    for (int i = 0; i < g->nodes.n; i++) {
+        const Node *to = g->nodes.at[i];
+        for (int k = 0; k < c->graph->nodes.n && !op_table[to->op].eval; k++) {
+            const Node *from = c->graph->nodes.at[k];
+            if (from->op == to->op && !strcmp(from->name, to->name)) eval_set(e, to, eval_value(c->eval, from));
+        }
+    }
+    return e;
+}
+
+static void take_noise(Check *c) {
+    for (int i = 0; i < c->ways; i++) {
+        Way *w = &c->way[i], *before = i ? w - 1 : NULL;
+        bool again = before && before->graph == w->graph;
+        w->eval = again ? before->eval : w->graph == c->graph ? c->eval : same_numbers(c, w->graph);
+        w->noise = again ? before->noise : noise_run(c->arena, w->graph, w->eval, c->draw.images);
+    }
+}
+
+static bool same_value(Check *c, const char *what, const Node *node) {
+    const double *want = eval_value(c->eval, node), *got = eval_value(c->by->eval, computed_by(c, c->by, node)), *noise = noise_by(c, c->by, node);
+    for (int64_t i = 0; i < eval_count(c->eval, node); i++)
+        if (differs(c, what, i, got[i], want[i], float64_noise * noise[i] + underflow)) return false;
+    return true;
+}
+
+/* The algebra: what the way computes is in float64 what the network's graph says. */
+static bool same_values(Check *c) {
+    c->when = "float64";
+    for (int i = 0; i < c->graph->roots.n; i++) {
+        const Root *here = &c->graph->roots.at[i], *there = &c->by->graph->roots.at[i];
+        const char *what = here->target ? here->target->name : op_table[here->node->op].name;
+        ENSURE(here->kind == there->kind && (!here->target || !strcmp(here->target->name, there->target->name)));
+        if (!same_value(c, what, here->node) || (here->node->op == OP_sgd && !same_value(c, what, here->node->arg[1]))) return false;
+    }
+    return true;
+}
+
+/* ---- drawing ---- */
+
+static const char *unclear(const Check *c) {
+    const char *why = NULL;
+    for (int i = 0; i < c->ways && !why; i++) {
+        if (i && c->way[i].noise == c->way[i - 1].noise) continue;
+        why = noise_kink(c->way[i].noise);
+        if (!why) why = nothing_to_see(c, &c->way[i]);
+    }
+    return why;
 }
 
 /* Draws numbers until they are clear; false where none are. */
@@ -177,9 +264,8 @@ static bool draw_clear(Check *c) {
         c->arena = arena_new();
         c->draw = (KernelDraw){.images = c->net->images, .seed = c->net->seed + 1000003u * (uint64_t)c->result->tries};
         c->eval = kernel_draw(c->arena, c->graph, c->draw);
-        c->noise = noise_run(c->arena, c->graph, c->eval, c->draw.images);
-        const char *why = noise_kink(c->noise);
-        if (!why) why = nothing_to_see(c);
+        take_noise(c);
+        const char *why = unclear(c);
         if (!why) return true;
         snprintf(c->result->why, sizeof c->result->why, "no clear numbers: %s", why);
         arena_free(c->arena);
@@ -194,7 +280,6 @@ static bool draw_whole(Check *c) {
         c->draw = (KernelDraw){.images = c->net->images, .seed = c->net->seed, .whole = true, .largest = largest};
         c->eval = kernel_draw(c->arena, c->graph, c->draw);
         Noise *z = noise_run(c->arena, c->graph, c->eval, c->draw.images);
-        c->noise = NULL;
         if (noise_largest_sum(z) < 0x1p24) return true;
         arena_free(c->arena);
     }
@@ -203,25 +288,58 @@ static bool draw_whole(Check *c) {
 
 /* ---- networks ---- */
 
-enum { LEVELS = 2 };
-
-static bool check_levels(Check *c, const KernelCompiled k[LEVELS]) {
-    for (int i = 0; i < LEVELS; i++) {
-        c->level = 2 * i;
-        if (!check_step(c, &k[i]) || (c->noise && !check_gradients(c, &k[i]))) return false;
-    }
-    return true;
+static bool check_way(Check *c, const Way *w) {
+    c->by = w;
+    if (w->graph != c->graph && !same_values(c)) return false;
+    return check_step(c) && (!w->noise || check_gradients(c));
 }
 
-static NetVerdict check_numbers(Check *c, const KernelCompiled k[LEVELS]) {
-    bool fine = check_levels(c, k);
+/* Winograd's fractions are not exact: whole numbers are for the direct sums. */
+static bool check_whole(Check *c) {
+    bool fine = true;
+    c->result->whole = true;
+    for (int i = 0; i < DIRECT && fine; i++) {
+        c->way[i].noise = NULL;
+        fine = check_way(c, &c->way[i]);
+    }
+    return fine;
+}
+
+static NetVerdict check_numbers(Check *c) {
+    bool fine = true;
+    for (int i = 0; i < c->ways && fine; i++) fine = check_way(c, &c->way[i]);
     arena_free(c->arena);
     if (fine && net_is_whole(c->net) && draw_whole(c)) {
-        c->result->whole = true;
-        fine = check_levels(c, k);
+        fine = check_whole(c);
         arena_free(c->arena);
     }
     return fine ? NET_FINE : NET_DIFFERS;
+}
+
+static void add_way(Check *c, KernelConfig config, const Graph *graph) {
+    Way *w = &c->way[c->ways++];
+    *w = (Way){.config = config, .graph = graph};
+    int n = snprintf(w->name, sizeof w->name, "-O%d", config.opt_level);
+    if (graph != c->graph) snprintf(w->name + n, sizeof w->name - (size_t)n, config.winograd_tile ? ", Winograd's tiles of %d" : ", Winograd's tiles as planned", config.winograd_tile);
+}
+
+/* The tiles of a graph's Winograd operators, a bit each. */
+static unsigned tiles_in(const Graph *g) {
+    unsigned tiles = 0;
+    for (int i = 0; i < g->nodes.n; i++)
+        if (g->nodes.at[i]->op == OP_winograd_data) tiles |= 1u << g->nodes.at[i]->attr.i[0];
+    return tiles;
+}
+
+/* With the tile that the network names, or the largest below it that some convolution takes; where the planner would have none, with some. */
+static void add_tiled(Check *c, Arena *a) {
+    KernelConfig config = {.opt_level = 2, .lanes = c->net->lanes, .winograd_tile = c->net->tile == TILE_PLANNED ? 0 : c->net->tile};
+    while (c->net->tile != TILE_NONE && config.winograd_tile != 1) {
+        const Graph *g = kernel_computed(a, c->graph, config);
+        c->result->tiles = tiles_in(g);
+        if (c->result->tiles) return add_way(c, config, g);
+        config.winograd_tile = config.winograd_tile ? config.winograd_tile - 1 : 4;
+    }
 }
 
 NetResult net_check(const RandomNet *net, NetFault fault) {
@@ -229,13 +347,14 @@ NetResult net_check(const RandomNet *net, NetFault fault) {
     Arena *a = arena_new();
     Text source = net_text(net);
     Check c = {.net = net, .fault = fault, .result = &result};
-    KernelCompiled k[LEVELS];
     Graph *g = kernel_graph(a, "random.net", source.at);
     c.graph = g;
+    for (int i = 0; i < DIRECT; i++) add_way(&c, (KernelConfig){.opt_level = 2 * i, .lanes = i ? net->lanes : 0, .no_winograd = true}, g);
+    add_tiled(&c, a);
     if (draw_clear(&c)) {
-        for (int i = 0; i < LEVELS; i++) k[i] = kernel_compile(a, g, (KernelConfig){.opt_level = 2 * i, .lanes = i ? net->lanes : 0, .no_winograd = true});
-        result.verdict = check_numbers(&c, k);
-        for (int i = 0; i < LEVELS; i++) kernel_close(&k[i]);
+        for (int i = 0; i < c.ways; i++) c.way[i].k = kernel_compile(a, g, c.way[i].config);
+        result.verdict = check_numbers(&c);
+        for (int i = 0; i < c.ways; i++) kernel_close(&c.way[i].k);
     }
     text_free(&source);
     arena_free(a);

@@ -2,7 +2,9 @@
  *
  * At -O0 and -O2: output and losses of inference and of a training step; all that the step updates (weights, running statistics,
  * momentum); the gradients, got back from an update with a learning rate so large that the old weight is lost beside it; and all
- * bits again with one worker and with three threads. What is allowed is noise.h's. Where arithmetic on whole numbers is exact, the step is
+ * bits again with one worker and with three threads. What is allowed is noise.h's.
+ * Where a convolution can be Winograd's, the network is compiled a third time, with tiles of RandomNet's `tile`. That way's noise is
+ * played through the graph that is really computed, of which float64 must say the same as of the network's own. Where arithmetic on whole numbers is exact, the step is
  * run on such numbers too, and must be equal to the bit.
  */
 #ifndef RANDOM_CHECK_H
@@ -26,8 +28,9 @@ typedef struct NetResult {
     int compared;     /* tensors */
     int vague;        /* of them: those that are not far from their noise, such as a gradient that cancels to zero */
     bool whole;       /* compared on whole numbers too */
-    double worst;     /* largest |error| / noise: allowed is NOISE_LIMIT */
-    char where[200];  /* it was met */
+    unsigned tiles;   /* of Winograd's way, bit by bit; 0: it has none */
+    double worst, worst_tiled; /* largest |error| / noise of direct sums and of Winograd's: allowed is NOISE_LIMIT */
+    char where[200];  /* the larger was met */
     char why[400];
 } NetResult;
 

@@ -34,6 +34,7 @@ typedef struct NetRecord {
 typedef struct NetShape { int flat, c, h, w; } NetShape;
 
 enum { NET_RECORDS = 40, NET_DEPTH = 4 };
+typedef enum NetTile { TILE_NONE, TILE_PLANNED } NetTile; /* no such way; the planner's choice of tiles */
 
 typedef struct RandomNet {
     NetShape in;
@@ -41,6 +42,7 @@ typedef struct RandomNet {
     int loss;                      /* NetLoss */
     int momentum, nesterov, decay; /* on or off */
     int lanes;                     /* images in the lanes at -O2; 0: what this machine has */
+    int tile;                      /* Winograd's, of a third way to compile it (random_check.h): 2 .. 6, or one of NetTile */
     int n;
     NetRecord at[NET_RECORDS];
     uint64_t seed;                 /* of the numbers that it is run on */

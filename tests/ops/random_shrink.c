@@ -95,8 +95,8 @@ static bool lower_all(Shrink *s, RandomNet *net, int *number, int least) {
 static bool lower_settings(Shrink *s) {
     RandomNet net = s->best;
     bool smaller = false;
-    int *const to_zero[] = {&net.loss, &net.nesterov, &net.momentum, &net.decay};
-    for (int i = 0; i < 4; i++) smaller |= lower_all(s, &net, to_zero[i], 0);
+    int *const to_zero[] = {&net.loss, &net.nesterov, &net.momentum, &net.decay, &net.tile};
+    for (int i = 0; i < 5; i++) smaller |= lower_all(s, &net, to_zero[i], 0);
     int *const to_one[] = {&net.images, &net.batch, &net.in.h, &net.in.w, &net.in.c};
     for (int i = 0; i < 5; i++) smaller |= lower_all(s, &net, to_one[i], 1);
     return smaller;

@@ -126,6 +126,8 @@ static const struct WinogradCase { Case net; int kernel; } winograd_cases[] = {
     {REAL_NET("winograd 2x2", "2, 8, 9", "3, 6, 7", "conv(4, 2); conv(3, 2)"), 2},
     {CLASS_NET("winograd behind and before pools", "1, 12, 12", "5", "conv(8, 3, pad=1) -> relu -> max_pool(2); conv(12, 3, pad=1) -> dropout(0.2) -> avg_pool(2); flatten -> linear(5)"), 3},
     {NORM_NET("winograd in a residual block", "4, 6, 7", "4, 6, 7", "skip = it; conv(6, 3, pad=1, bias=false) -> batch_norm -> relu; conv(4, 3, pad=1, bias=false) -> batch_norm; it + skip -> relu"), 3},
+    /* Products over the whole batch (plan_goes_across) with tiles of 4 and 6, whose lane blocks are not as many as there are images for. */
+    {REAL_NET("winograd with weights larger than the cache", "4, 3, 5", "4, 3, 5", "conv(260, 1); conv(256, 3, pad=1) -> relu; conv(4, 1)"), 3},
     {OPTIM_NET("winograd, all of sgd", "momentum=0.9, nesterov=true, weight_decay=0.01", "2, 7, 7", "4", "conv(6, 3, pad=1) -> tanh; conv(20, 3) -> tanh -> flatten; linear(4)"), 3},
 };
 static const KernelConfig winograd_configs[] = {
@@ -178,10 +180,13 @@ int main(int argc, char **argv) { /* --all: every case in every configuration */
     TCase *t = tcase_create("kernels");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, test_every, 0, CASES * (all ? CONFIGS : ALWAYS));
-    tcase_add_loop_test(t, test_winograd, 0, WINOGRAD_CASES * TILES);
     if (!all) tcase_add_loop_test(t, test_turn, 0, CASES);
+    TCase *w = tcase_create("winograd");
+    tcase_set_timeout(w, 60);
+    tcase_add_loop_test(w, test_winograd, 0, WINOGRAD_CASES * TILES);
     Suite *s = suite_create("kernels against the evaluator");
     suite_add_tcase(s, t);
+    suite_add_tcase(s, w);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);

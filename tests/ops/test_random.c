@@ -26,6 +26,7 @@
  *     concat's second argument is off by a channel           1  conv(2, 1) and its input side by side, on 1x1x1
  *     gelu's slope is off by a factor of 1.00001            19  batch_norm; gelu on 6x3x11
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,9 +36,11 @@
 
 enum { FIRST_SEED = 1, NETWORKS = 50, QUESTIONS = 600 };
 
+enum { TILES = 7 };
+
 typedef struct Tally {
-    int networks, failed, compared, vague, whole, redrawn, most_tries;
-    double worst;
+    int networks, failed, compared, vague, whole, redrawn, most_tries, tiled, tile[TILES]; /* networks in Winograd's way, and with each tile */
+    double worst, worst_tiled;
     uint64_t worst_seed;
     char where[200];
 } Tally;
@@ -48,6 +51,8 @@ static void print_network(const RandomNet *net) {
     Text source = net_text(net);
     printf("# %d images", net->images);
     if (net->lanes) printf(", at -O2 in %d lanes", net->lanes);
+    if (net->tile == TILE_PLANNED) printf(", Winograd's tiles as planned");
+    if (net->tile > TILE_PLANNED) printf(", Winograd's tiles of %d", net->tile);
     printf("\n%s", source.at);
     text_free(&source);
 }
@@ -80,11 +85,14 @@ static void try_seed(uint64_t seed, Tally *t) {
     t->whole += r.whole;
     t->redrawn += r.tries > 1;
     if (r.tries > t->most_tries) t->most_tries = r.tries;
-    if (r.worst > t->worst) {
-        t->worst = r.worst;
+    t->tiled += r.tiles != 0;
+    for (int i = 0; i < TILES; i++) t->tile[i] += (int)(r.tiles >> i & 1);
+    if (fmax(r.worst, r.worst_tiled) > fmax(t->worst, t->worst_tiled)) {
         t->worst_seed = seed;
         memcpy(t->where, r.where, sizeof t->where);
     }
+    t->worst = fmax(t->worst, r.worst);
+    t->worst_tiled = fmax(t->worst_tiled, r.worst_tiled);
     if (r.verdict == NET_FINE) return;
     t->failed++;
     report(seed, &net, r);
@@ -108,7 +116,9 @@ int main(int argc, char **argv) {
     for (uint64_t seed = first; seed < first + (uint64_t)count; seed++) try_seed(seed, &t);
     printf("%d networks from seed %llu on, %d failed; %d tensors compared, %d of them vague; %d networks on whole numbers too\n", t.networks, (unsigned long long)first,
            t.failed, t.compared, t.vague, t.whole);
-    printf("numbers drawn anew for %d, at most %d times; the largest error is %.2f of the noise (seed %llu, %s), allowed is %d\n", t.redrawn, t.most_tries,
-           t.worst, (unsigned long long)t.worst_seed, t.where, NOISE_LIMIT);
+    printf("numbers drawn anew for %d, at most %d times; the largest error is %.2f of the noise, %.2f in Winograd's way (seed %llu, %s), allowed is %d\n", t.redrawn, t.most_tries,
+           t.worst, t.worst_tiled, (unsigned long long)t.worst_seed, t.where, NOISE_LIMIT);
+    printf("%d networks in Winograd's way;", t.tiled);
+    for (int i = 2; i < TILES; i++) printf(" tile %d: %d%s", i, t.tile[i], i + 1 < TILES ? "," : "\n");
     return t.failed || t.networks == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

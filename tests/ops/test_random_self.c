@@ -29,12 +29,18 @@ static RandomNet small_net(void) {
     return net;
 }
 
+/* In direct sums, and in Winograd's. */
 START_TEST(planted_faults_are_reported) {
     RandomNet net = small_net();
-    NetResult r = net_check_apart(&net, (NetFault)_i, false);
-    ck_assert_msg(r.verdict == (_i == FAULT_NONE ? NET_FINE : NET_DIFFERS), "fault %d: verdict %d, %s", _i, (int)r.verdict, r.why);
-    ck_assert_int_gt(r.compared, _i == FAULT_NONE ? 20 : -1);
-    if (_i == FAULT_NONE) ck_assert(r.worst > 0 && r.worst < NOISE_LIMIT);
+    NetFault fault = (NetFault)(_i / 2);
+    net.tile = _i % 2 ? 4 : TILE_NONE;
+    NetResult r = net_check_apart(&net, fault, false);
+    ck_assert_msg(r.verdict == (fault == FAULT_NONE ? NET_FINE : NET_DIFFERS), "fault %d, tile %d: verdict %d, %s", (int)fault, net.tile, (int)r.verdict, r.why);
+    ck_assert_int_gt(r.compared, fault == FAULT_NONE || net.tile ? 20 : -1);
+    ck_assert(r.tiles == (net.tile ? 1u << net.tile : 0));
+    if (fault != FAULT_NONE) return;
+    ck_assert(r.worst > 0 && r.worst < NOISE_LIMIT);
+    ck_assert((r.worst_tiled > 0) == (net.tile != TILE_NONE) && r.worst_tiled < NOISE_LIMIT);
 }
 END_TEST
 
@@ -66,9 +72,9 @@ END_TEST
 
 /* ---- the generator ---- */
 
-typedef struct Seen { int op[NET_JOIN + 1], act[ACTS], join[JOINS], loss[LOSSES], depthwise, grouped, dilated, strided, wide, partial, whole; } Seen;
+typedef struct Seen { int op[NET_JOIN + 1], act[ACTS], join[JOINS], loss[LOSSES], depthwise, grouped, dilated, strided, wide, partial, whole, tile[7]; } Seen;
 
-/* What is to be compiled by Winograd's algorithm one day. */
+/* What Winograd's algorithm is for. */
 static bool is_wide(const NetRecord *r, NetShape in) {
     const NetSide *h = &r->side[0], *w = &r->side[1];
     bool square = h->kernel == w->kernel && (h->kernel == 3 || h->kernel == 5) && h->stride * w->stride * h->dilation * w->dilation == 1;
@@ -80,6 +86,7 @@ static void look(Seen *seen, const RandomNet *net) {
     ck_assert(net_valid(net, shape));
     seen->loss[net->loss]++;
     seen->whole += net_is_whole(net);
+    seen->tile[net->tile]++;
     seen->partial += net->images % 8 != 0;
     for (int i = 0; i < net->n; i++) {
         const NetRecord *r = &net->at[i];
@@ -107,6 +114,7 @@ START_TEST(generator_makes_everything) {
     for (int i = 0; i < ACTS; i++) often(seen.act[i], "an activation");
     for (int i = 0; i < JOINS; i++) often(seen.join[i], "a join");
     for (int i = 0; i < LOSSES; i++) often(seen.loss[i], "a loss");
+    for (int i = TILE_NONE; i < 7; i++) often(seen.tile[i], "Winograd's tiles");
     often(seen.depthwise / 2, "depthwise");
     often(seen.grouped / 2, "groups");
     often(seen.dilated / 4, "dilation");
@@ -175,7 +183,7 @@ END_TEST
 int main(void) {
     TCase *t = tcase_create("self");
     tcase_set_timeout(t, 120);
-    tcase_add_loop_test(t, planted_faults_are_reported, FAULT_NONE, FAULT_RATE + 1);
+    tcase_add_loop_test(t, planted_faults_are_reported, 0, 2 * (FAULT_RATE + 1));
     tcase_add_test(t, nothing_to_compare_is_a_failure);
     tcase_add_test(t, what_does_not_compile_is_a_failure);
     tcase_add_test(t, generator_makes_everything);

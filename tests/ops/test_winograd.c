@@ -73,8 +73,9 @@ START_TEST(code_shares_sums) {
 }
 END_TEST
 
-typedef struct ConvCase { int64_t k, c, h, w, kernel, pad; } ConvCase;
-static const ConvCase conv_cases[] = {{3, 2, 7, 5, 3, 1}, {2, 4, 6, 9, 3, 0}, {5, 1, 4, 4, 3, 2}, {4, 3, 8, 7, 5, 2}, {2, 2, 9, 6, 2, 1}, {3, 3, 1, 1, 3, 1}, {6, 2, 5, 5, 4, 3}};
+typedef struct ConvCase { int64_t k, c, h, w, kernel, pad[2]; } ConvCase;
+static const ConvCase conv_cases[] = {{3, 2, 7, 5, 3, {1, 1}}, {2, 4, 6, 9, 3, {0, 0}}, {5, 1, 4, 4, 3, {2, 1}}, {4, 3, 8, 7, 5, {2, 2}}, {2, 2, 9, 6, 2, {1, 0}},
+                                      {3, 3, 1, 1, 3, {1, 1}}, {6, 2, 5, 5, 4, {3, 3}}, {2, 3, 9, 5, 5, {0, 3}}};
 enum { CONV_CASES = sizeof conv_cases / sizeof *conv_cases, BATCH = 3, TILES = 7 };
 
 static Arena *arena;
@@ -89,7 +90,7 @@ static Graph *conv_graph(const ConvCase *c) {
     *m = (Model){.name = "n", .train = train_defaults()};
     m->train.batch = BATCH;
     Graph *g = graph_new(arena, m);
-    Attr attr = {.i = {1, 1, c->pad, c->pad, 1, 1, 1}};
+    Attr attr = {.i = {1, 1, c->pad[0], c->pad[1], 1, 1, 1}};
     Node *x = shaped(g, OP_input, c->c, c->h, c->w);
     Node *w = graph_param(g, "w", type_param(4, c->k, c->c, c->kernel, c->kernel), NRT_WEIGHT, 1, 1);
     Node *y = graph_node(g, OP_conv, attr, 2, (Node *[]){x, w}), *dy = shaped(g, OP_target, y->type.dim[0], y->type.dim[1], y->type.dim[2]);

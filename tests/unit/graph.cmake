@@ -23,6 +23,12 @@ set_target_properties(test_kernels PROPERTIES ENABLE_EXPORTS ON)
 add_test(NAME kernels COMMAND test_kernels)
 set_tests_properties(kernels PROPERTIES TIMEOUT 600)
 
+# How far Winograd's numbers are off, pass by pass; `test_winograd_errors --table` prints it.
+add_executable(test_winograd_errors ${CMAKE_SOURCE_DIR}/tests/ops/test_winograd_errors.c ${CMAKE_SOURCE_DIR}/tests/ops/kernel_run.c)
+target_link_libraries(test_winograd_errors PRIVATE netc_core netc_warnings PkgConfig::CHECK Threads::Threads m ${CMAKE_DL_LIBS})
+set_target_properties(test_winograd_errors PROPERTIES ENABLE_EXPORTS ON)
+add_test(NAME winograd_errors COMMAND test_winograd_errors)
+
 # Networks made from seeds, against the evaluator; four runs, so that they go side by side. `test_random FIRST COUNT` tries others.
 add_library(random_net STATIC
     ${CMAKE_SOURCE_DIR}/tests/ops/random_net.c
@@ -31,6 +37,7 @@ add_library(random_net STATIC
     ${CMAKE_SOURCE_DIR}/tests/ops/random_check.c
     ${CMAKE_SOURCE_DIR}/tests/ops/noise.c
     ${CMAKE_SOURCE_DIR}/tests/ops/noise_terms.c
+    ${CMAKE_SOURCE_DIR}/tests/ops/noise_winograd.c
     ${CMAKE_SOURCE_DIR}/tests/ops/kernel_run.c)
 target_link_libraries(random_net PUBLIC netc_core Threads::Threads m ${CMAKE_DL_LIBS} PRIVATE netc_warnings)
 add_executable(test_random ${CMAKE_SOURCE_DIR}/tests/ops/test_random.c)
