@@ -106,7 +106,7 @@ static bool add_pool(Maker *m) {
 
 static bool add_adaptive(Maker *m) {
     NetShape s = current(&m->net);
-    int more = chance(m, 25) ? 2 : 1; /* more bins than points */
+    int more = chance(m, 40) ? 2 : 1; /* more bins than points */
     return add(m, (NetRecord){.op = NET_ADAPTIVE, .side = {{.kernel = pick(m, 1, more * s.h)}, {.kernel = pick(m, 1, more * s.w)}}});
 }
 
@@ -184,6 +184,7 @@ static void add_flat(Maker *m) {
 /* Behind all layers; cross_entropy needs two flat classes, squared errors take what there is. */
 static void add_end(Maker *m) {
     RandomNet *net = &m->net;
+    if (!net->in.flat && chance(m, 20)) add_conv(m); /* with nothing between it and what flattens it */
     if (!current(net).flat && (net->loss == LOSS_ENTROPY || chance(m, 40))) {
         if (!chance(m, 30)) add_plain(m, NET_FLATTEN, 0, 0);
         else add_plain(m, m->whole || chance(m, 50) ? NET_GLOBAL_MAX : NET_GLOBAL_AVG, 0, 0);

@@ -23,6 +23,9 @@
  *     the first partial sum is left out                      1  linear(1) of 1
  *     dropout's mask is the same for all images              7  dropout(0.5); conv(1, 1) on 2x1x1, two images
  *     threads share their scratch memory                    44  conv(3, 5, pad=(4, 1)); relu on 4x7x3, 17 images: a race shows by chance
+ *     no halo where only the stride or a row needs one      107  conv(1, 1); conv(1, (1, 2)); flatten on 1x1x2: netc's own ENSURE
+ *     adaptive pool's gradient forgets middle bins         350  conv(1, 1); adaptive_avg_pool((5, 1)) on 1x2x1
+ *     gamma is updated before its last reader                5  conv(1, 1); batch_norm on 1x1x4: netc's own ENSURE
  *     concat's second argument is off by a channel           1  conv(2, 1) and its input side by side, on 1x1x1
  *     gelu's slope is off by a factor of 1.00001            19  batch_norm; gelu on 6x3x11
  */
