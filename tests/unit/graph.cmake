@@ -20,14 +20,18 @@ add_test(NAME winograd COMMAND test_winograd)
 add_executable(test_kernels ${CMAKE_SOURCE_DIR}/tests/ops/test_kernels.c ${CMAKE_SOURCE_DIR}/tests/ops/kernel_run.c)
 target_link_libraries(test_kernels PRIVATE netc_core netc_warnings PkgConfig::CHECK Threads::Threads m ${CMAKE_DL_LIBS})
 set_target_properties(test_kernels PROPERTIES ENABLE_EXPORTS ON)
-add_test(NAME kernels COMMAND test_kernels)
-set_tests_properties(kernels PROPERTIES TIMEOUT 600)
+foreach(case kernels winograd) # side by side
+    add_test(NAME kernels_${case} COMMAND test_kernels)
+    set_tests_properties(kernels_${case} PROPERTIES TIMEOUT 600 ENVIRONMENT CK_RUN_CASE=${case})
+endforeach()
 
+# Tests with the label `accuracy` are about numbers alone: the sanitizers' run leaves them out.
 # How far Winograd's numbers are off, pass by pass; `test_winograd_errors --table` prints it.
 add_executable(test_winograd_errors ${CMAKE_SOURCE_DIR}/tests/ops/test_winograd_errors.c ${CMAKE_SOURCE_DIR}/tests/ops/kernel_run.c)
 target_link_libraries(test_winograd_errors PRIVATE netc_core netc_warnings PkgConfig::CHECK Threads::Threads m ${CMAKE_DL_LIBS})
 set_target_properties(test_winograd_errors PROPERTIES ENABLE_EXPORTS ON)
 add_test(NAME winograd_errors COMMAND test_winograd_errors)
+set_tests_properties(winograd_errors PROPERTIES LABELS accuracy)
 
 # Networks made from seeds, against the evaluator; four runs, so that they go side by side. `test_random FIRST COUNT` tries others.
 add_library(random_net STATIC
@@ -47,6 +51,7 @@ foreach(first 1 51 101 151)
     add_test(NAME random_${first} COMMAND test_random ${first} 50)
     set_tests_properties(random_${first} PROPERTIES TIMEOUT 600)
 endforeach()
+set_tests_properties(random_51 random_101 random_151 PROPERTIES LABELS accuracy) # the compiler's memory has seen enough by then
 
 add_executable(test_random_self ${CMAKE_SOURCE_DIR}/tests/ops/test_random_self.c)
 target_link_libraries(test_random_self PRIVATE random_net netc_warnings PkgConfig::CHECK)
