@@ -69,10 +69,16 @@ static const Node *latest_arg(const Plan *p, const Node *n) {
     return latest;
 }
 
-/* Is it the network's output or loss, which the caller's arrays take? */
-static bool is_output(const Plan *p, const Node *n) {
-    for (int i = 0; i < p->graph->roots.n; i++)
-        if (p->graph->roots.at[i].node == n && p->graph->roots.at[i].kind != ROOT_UPDATE) return true;
+/* Does n, or another shape of it, become one of the caller's arrays (output, loss), or is it made of one? These have room for the images that
+ * are there, where a group ACROSS the batch may compute more (a loose axis, nest.h). */
+static bool touches_caller(const Plan *p, const Node *n) {
+    for (int k = 0; k < n->nargs; k++)
+        if (n->arg[k]->op == OP_target || n->arg[k]->op == OP_labels) return true;
+    for (int i = 0; i < p->graph->roots.n; i++) {
+        const Node *of = p->graph->roots.at[i].node;
+        while (of->op == OP_reshape) of = of->arg[0];
+        if (p->graph->roots.at[i].kind != ROOT_UPDATE && of == n) return true;
+    }
     return false;
 }
 
@@ -84,7 +90,7 @@ enum { FUSED_MAX = 10 };
 static bool can_fuse(const Plan *p, const Node *n, const Node *arg) {
     const Value *v = &p->value[arg->id];
     if (!p->options.fuse || v->view || !v->group || v->group->sum == SUM_PARTIAL) return false;
-    if (v->group->domain == ACROSS && is_output(p, n)) return false;
+    if (v->group->domain == ACROSS && touches_caller(p, n)) return false;
     if (v->group->stage[v->stage].fused.n >= FUSED_MAX) return false;
     for (int k = 0; k < n->nargs; k++) {
         const Value *other = plan_value(p, n->arg[k]);
@@ -194,12 +200,11 @@ bool plan_goes_across(const PlanOptions *options, int64_t weight_bytes, int64_t 
     return options->tile && chunks > 1 && weight_bytes >= ACROSS_BYTES;
 }
 
-/* What one group's lane blocks would each read all of the weights for. The network's output stays out: its array has room for images
- * that are there, and a loose axis (nest.h) may compute more. */
+/* ACROSS where each lane block would go through weights too large for the caches. */
 static Domain domain_of(const Plan *p, const Node *n) {
     if (!n->type.batched) return REDUCED;
     bool large = rule_of(n)->across && plan_goes_across(&p->options, 4 * type_count(n->arg[1]->type), p->chunks);
-    return large && !is_output(p, n) ? ACROSS : PER_BLOCK;
+    return large && !touches_caller(p, n) ? ACROSS : PER_BLOCK;
 }
 
 static void place_node(Plan *p, const bool *needed, const Node *n) {

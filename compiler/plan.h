@@ -5,13 +5,15 @@
  *
  * Domains. A PER_BLOCK group works on one lane block and needs nothing of other images. An ACROSS group computes as much, for the
  * whole batch at once: where weights are too large for the caches, one pass over them serves all lane blocks, and output
- * channels are the items. A REDUCED group sums over the batch or works on parameters. A sum over the batch is taken in one of two ways: *partial*, where a per-block group leaves a
- * partial sum for each chunk and a reduced group folds them in order (small weights), or *direct*, where one reduced group reads
- * the whole batch (large weights, and linear's, where the lanes hold input features). Updates are fused behind the sums.
+ * channels are the items. A REDUCED group sums over the batch or works on parameters. A sum over the batch is taken in one of
+ * two ways: *partial*, where a per-block group leaves a partial sum for each chunk and a reduced group folds them in order (small
+ * weights), or *direct*, where one reduced group reads the whole batch (large weights, and linear's, where the lanes hold
+ * input features). Updates are fused behind the sums.
  *
- * Levels. Groups of one level form a segment: even levels are of PER_BLOCK groups, odd ones of the others. A per-block group may read per-block groups of its own level (depth first:
- * one chunk passes through all of them while it is in the cache); any other dependency, and the overwriting of a parameter that others
- * still read, asks for a later level.
+ * Levels. Groups of one level form a segment: even levels are of PER_BLOCK groups, odd ones of the others. A per-block group may
+ * read per-block groups of its own level (depth first: one chunk passes through all of them while it is in the cache); any other
+ * dependency, and the overwriting of a parameter that others still read, asks for a later level. What is larger than all that it is
+ * made of sinks to the latest level that its readers allow.
  *
  * Storage. A value that only its own fused consumers read is never stored. A value of one level's per-block groups lives in
  * the worker's scratch memory, any other in the arena.

@@ -30,3 +30,25 @@ echo "== compiling twice gives the same bits"
 "$NETC" "$root/examples/lenet.net" -o one
 "$NETC" "$root/examples/lenet.net" -o two
 same one two
+
+echo "== what runs across the batch may compute images that are not there, and so keeps away from the caller's arrays"
+train='train { batch = 64; loss = squared_error; data = arrays(inputs="x.npy", targets="y.npy") }'
+across() { grep -Eq '^ +linear1\.forward +[0-9]+ flop +[0-9]+ B +[0-9]+ items' "$1"; } # across PLAN: does linear1 run across the batch?
+printf 'network n(1600) -> 3 { linear(1100); linear(3) }\n%s\n' "$train" >inside.net
+expect 0 "$NETC" inside.net --emit=plan=inside.plan
+across inside.plan || fail "a linear layer with 7 MB of weights does not run across the batch"
+printf 'network n(1600) -> 1100 { linear(1100, bias=false) }\n%s\n' "$train" >last.net
+expect 0 "$NETC" last.net --emit=plan=last.plan --emit=graph:forward=last.graph
+grep -q 'linear1\.forward' last.plan || fail "no linear1 in the plan"
+if across last.plan; then fail "the network's output is computed across the batch"; fi
+sed -e '1s/Nx1100/Nx1x1100x1/' -e 's/^\(%[0-9]*\): Nx1100 = linear.*/&\n%9: Nx1x1100x1 = reshape(\1)/' -e 's/Nx1100 = target/Nx1x1100x1 = target/' \
+    -e 's/sq_err(%[0-9]*,/sq_err(%9,/' -e 's/^output .*/output %9/' last.graph >shaped.graph
+expect 0 "$NETC" shaped.graph --emit=plan=shaped.plan
+grep -q 'linear1\.forward' shaped.plan || fail "no linear1 in the plan"
+if across shaped.plan; then fail "the network's output, in another shape, is computed across the batch"; fi
+sed 's/^\(%[0-9]*\): \(Nx1100\) = linear.*/&\n%8: Nx1100 = target @loss\n%9: Nx1100 = mul(\1, %8)\n%10: Nx1100 = relu(%9)/; s/sq_err(%[0-9]*, %[0-9]*)/sq_err(%10, %8)/
+    s/^output .*/output %10/; /%2: Nx1100 = target/d' last.graph >target.graph
+expect 0 "$NETC" target.graph --emit=loops=target.loops
+if awk '/^kernel/ { name = $2; across = 0 } /min\([0-9]+, blocks\)/ { across = 1 } across && /target\[/ { print name; found = 1 } END { exit !found }' target.loops; then
+    fail "the kernel above reads the targets across the batch"
+fi
