@@ -71,10 +71,12 @@ static Choice price_product(const Pass *p, const Shape *s, int tile) {
     double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, in_all = places * tiles * (k + c), one;
     Choice x = {.tile = tile};
     bool across = plan_goes_across(p->options, 4 * square(f.n) * s->k * s->c, (int64_t)p->blocks);
-    x.pack = choose_pack(p, s->k, across ? i64_max(tiles_of(s, tile), (int64_t)p->blocks) : tiles_of(s, tile), &one);
+    int64_t steps = across ? 1 : plan_tile_steps(p->options, (int64_t)in_all, ceil_div(s->rows, tile)), step_tiles = tiles_of(s, tile) / steps;
+    x.pack = choose_pack(p, s->k, across ? i64_max(step_tiles, (int64_t)p->blocks) : step_tiles, &one);
     if (across && p->blocks > tiles) one *= tiles / p->blocks;
     double product = places * c * one / product_efficiency, weights = far_cycles(places * k * c * 4) / (across ? p->blocks : 1);
-    x.cycles = product > weights ? product : weights;
+    x.cycles = (double)steps * (product > weights ? product : weights);
+    in_all /= (double)steps;
     x.cycles += c * tiles * transform_cycles(p, &f.input, places, in_all) + k * tiles * transform_cycles(p, &f.output, places, in_all);
     x.cycles += k * c / p->blocks * (3 * square(s->r) + (transform_cycles(p, &f.kernel, places, places * k * c / p->options->machine.lanes)) / (double)i64_min(x.pack, p->options->machine.lanes));
     return x;

@@ -90,9 +90,8 @@ static Range affine_range(const Lower *lw, const Nest *n, Affine x) {
         int64_t k = affine_coef(x, axis->var);
         if (k && axis->extent >= 0) return axis_term(lw, n, axis, k, affine_subst(lw->a, x, axis->var, affine_const(0)));
     }
-    int64_t k = lw->row ? affine_coef(x, lw->row) : 0;
-    int64_t rows = k ? lw->group->stage[1].root->type.dim[1] - 1 : 0;
-    return (Range){x.c + i64_min(0, k * rows), x.c + i64_max(0, k * rows)};
+    int64_t k = lw->step ? affine_coef(x, lw->step) : 0, last = k ? lw->group->steps - 1 : 0;
+    return (Range){x.c + i64_min(0, k * last), x.c + i64_max(0, k * last)};
 }
 
 typedef struct NoteCtx { Lower *lw; const Nest *nest; } NoteCtx;

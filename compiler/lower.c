@@ -49,6 +49,22 @@ void lower_block_axis(Lower *lw, Nest *nest) {
     nest_loosen(nest, affine_var(lw->a, lw->kernel->blocks));
 }
 
+Affine lower_step_axis(Lower *lw, Nest *nest, const char *name, int64_t first, int64_t count) {
+    const Var *v = nest_axis(lw->a, nest, name, count, false);
+    if (lw->step) {
+        lw->step_axis = v;
+        lw->step_point = lower_affine(lw, lw->step, 1, -first);
+        nest_clamp(nest, lw->step_point, affine_offset(lw->step_point, 1));
+    }
+    return lower_affine(lw, v, 1, first);
+}
+
+Affine lower_step_points(Lower *lw, Nest *nest, const char *name, int64_t extent) {
+    int64_t rows = lw->step ? lw->group->stage[lw->stage].rows : extent;
+    Affine point = affine_var(lw->a, nest_axis(lw->a, nest, name, rows, false));
+    return lw->step ? affine_add(lw->a, point, lower_affine(lw, lw->step, rows, 0)) : point;
+}
+
 void lower_image_axis(Lower *lw, Nest *nest) {
     lw->block = affine_var(lw->a, nest_range(lw->a, nest, "b", affine_const(0), affine_var(lw->a, lw->kernel->blocks), true));
     lw->image = affine_var(lw->a, nest_axis(lw->a, nest, "n", lw->lanes, true));
@@ -89,9 +105,10 @@ const Expr *lower_load_row(Lower *lw, const Node *value, Affine e) {
 
 /* ---- places in buffers ---- */
 
-/* The value of stage 0 that only the pool behind it reads is kept for the rows at hand only. */
-static bool is_row_local(const Lower *lw, const Value *v) {
-    return v->group == lw->group && v->stage == 0 && lw->group->nstages == 2 && v->buffer->space == SPACE_SCRATCH && v->buffer->dim[2] != v->node->type.dim[1];
+/* A point of what is kept for one step only, counted from the step's first row. */
+static Affine step_place(Lower *lw, Affine x, int64_t rows) {
+    if (lw->step_axis) x = affine_subst(lw->a, x, lw->step_axis, lw->step_point);
+    return affine_add(lw->a, x, lower_affine(lw, lw->step, -rows, 0));
 }
 
 /* Index of element `at` of a batched value in its buffer. */
@@ -99,7 +116,8 @@ static const Affine *batched_place(Lower *lw, const Value *v, Type type, const A
     Affine *place = ARENA_ARRAY(lw->a, Affine, b->rank);
     place[0] = b->space == SPACE_SCRATCH ? affine_add(lw->a, lw->block, affine_scale(lw->a, affine_var(lw->a, lw->kernel->lo), -1)) : lw->block;
     for (int i = 0; i < type.rank; i++) place[1 + i] = at[i];
-    if (is_row_local(lw, v)) place[2] = affine_add(lw->a, place[2], lower_affine(lw, lw->row, -lw->row_height, 0));
+    const Stage *stage = &v->group->stage[v->stage];
+    if (v->rows_only) place[1 + stage->axis] = step_place(lw, place[1 + stage->axis], stage->rows);
     place[1 + type.rank] = lw->image;
     return place;
 }
@@ -241,18 +259,28 @@ static const Var *axis_behind(const Nest *n, Affine x) {
     BUG("rows that are not an axis");
 }
 
-/* Two stages share the loop over the pool's rows: stage 0 makes the rows that stage 1 then eats. */
+/* Stages share the loop over steps: of its rows, the nest makes those of the step at hand. */
 static void share_rows(Lower *lw, Nest *nest, const Affine *at) {
-    if (lw->group->nstages != 2) return;
-    const Var *h = axis_behind(nest, at[1]);
-    if (lw->stage == 0) nest_window(lw->a, nest, h, lower_affine(lw, lw->row, lw->row_height, 0), lw->row_height);
-    else nest_fix(lw->a, nest, h, affine_var(lw->a, lw->row));
+    if (lw->group->nstages == 1) return;
+    const Stage *stage = &lw->group->stage[lw->stage];
+    if (affine_coef(at[stage->axis], lw->step)) return; /* the rule has asked for the step's points itself */
+    const Var *h = axis_behind(nest, at[stage->axis]);
+    Affine first = lower_affine(lw, lw->step, stage->rows, 0);
+    if (stage->rows == 1) nest_fix(lw->a, nest, h, first);
+    else nest_window(lw->a, nest, h, first, stage->rows, stage->root->type.dim[stage->axis]);
 }
 
 static int find_axis(const Nest *n, const Var *v) {
     for (int i = 0; i < n->naxes; i++)
         if (n->axis[i].var == v) return i;
     return -1;
+}
+
+/* The stage whose tiles the plan shows: the one that multiplies most. */
+static int main_stage(const Group *g) {
+    for (int s = 0; s < g->nstages; s++)
+        if (lower_table[g->stage[s].root->op]->macs) return s;
+    return 0;
 }
 
 static void emit_loops(Lower *lw, Nest *nest) {
@@ -267,7 +295,8 @@ static void emit_loops(Lower *lw, Nest *nest) {
     if (why) BUG("%s: %s", lw->kernel->name, why);
     lw->slow = lw->slow || (lw->plan->options.tile && schedule_is_slow(nest, &s));
     lw->items = schedule_items(nest, &s, lw->lanes);
-    if (!lw->tiles || (nest->accs.n && lw->stage == 0)) lw->tiles = schedule_text(lw->a, nest, &s);
+    if (!lw->tiles || (nest->accs.n && lw->stage == main_stage(lw->group))) lw->tiles = schedule_text(lw->a, nest, &s);
+    lw->step_axis = NULL;
 }
 
 void lower_emit_local(Lower *lw, Nest *nest) { emit_loops(lw, nest); }
@@ -294,7 +323,7 @@ void lower_emit_points(Lower *lw, Nest *nest, const Node *n, int count, const Af
         chain_add(&c, n, value[i]);
         chain_run(&c);
     }
-    ENSURE(lw->group->nstages == 1 && lw->group->sum != SUM_PARTIAL);
+    ENSURE(lw->group->sum != SUM_PARTIAL);
     emit_loops(lw, nest);
 }
 
@@ -381,11 +410,7 @@ static void lower_per_block(Lower *lw) {
     lw->block = affine_var(lw->a, nb);
     open_lanes(lw);
     note_clears(lw);
-    if (lw->group->nstages == 2) {
-        const Node *pool = lw->group->stage[1].root;
-        lw->row_height = pool->attr.i[0];
-        open_loop(lw, "y", LOOP_SERIAL, affine_const(0), affine_const(pool->type.dim[1]), &lw->row);
-    }
+    if (lw->group->nstages > 1) open_loop(lw, "y", LOOP_SERIAL, affine_const(0), affine_const(lw->group->steps), &lw->step);
     for (lw->stage = 0; lw->stage < lw->group->nstages; lw->stage++) lower_stage(lw);
 }
 

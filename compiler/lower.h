@@ -48,6 +48,11 @@ void lower_batch_axis(Lower *lw, Nest *nest);
 /* Where the group runs across the batch: adds the space axis over its lane blocks, of which loads and stores of batched values then are;
  * elsewhere nothing. */
 void lower_block_axis(Lower *lw, Nest *nest);
+/* Adds the space axis over rows of tiles first .. first+count-1, and returns the row. Where the group's stages take turns, each step is a row:
+ * the nest then does only that of the step at hand, or nothing if it is none of these. */
+Affine lower_step_axis(Lower *lw, Nest *nest, const char *name, int64_t first, int64_t count);
+/* Adds the space axis over `extent` points, of which, where the group's stages take turns, the nest does those of the step at hand. */
+Affine lower_step_points(Lower *lw, Nest *nest, const char *name, int64_t extent);
 /* For sums over the batch with lanes elsewhere: adds reduce axes over all images one by one; loads of batched values made
  * after it are of that image. */
 void lower_image_axis(Lower *lw, Nest *nest);

@@ -43,8 +43,9 @@ struct Lower {
     Affine image;            /* the image's place in its block: the lane variable, or a plain one */
     const Var *lane;         /* the lane variable around, or null */
     const Var *lane_axis;    /* the nest's axis with the lanes, or null */
-    const Var *row;          /* two stages: the pool's row */
-    int64_t row_height;      /* rows of stage 0 that make one of stage 1 */
+    const Var *step;         /* several stages: the step at hand */
+    const Var *step_axis;    /* the axis of the nest at hand whose point is the step (lower_step_axis), or null ... */
+    Affine step_point;       /* ... and that point, by the step */
     bool flat;               /* unbatched tensors are indexed by one number */
     bool rows;               /* the sum at hand has rows */
     int64_t items;           /* not PER_BLOCK: items of the kernel */

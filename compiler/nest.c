@@ -116,12 +116,14 @@ void nest_fix(Arena *a, Nest *n, const Var *v, Affine x) {
     n->naxes--;
 }
 
-void nest_window(Arena *a, Nest *n, const Var *v, Affine x, int64_t extent) {
+void nest_window(Arena *a, Nest *n, const Var *v, Affine x, int64_t extent, int64_t end) {
     int i = find_axis(n, v);
+    bool whole = n->axis[i].extent % extent == 0 && n->axis[i].extent == end;
     Var *inner = ARENA_NEW(a, Var);
     inner->name = v->name;
     nest_subst(a, n, v, affine_add(a, x, affine_var(a, inner)));
     n->axis[i] = (Axis){.var = inner, .reduce = n->axis[i].reduce, .extent = extent};
+    if (!whole) n->axis[i].hi[n->axis[i].nhi++] = affine_offset(affine_scale(a, x, -1), end);
 }
 
 /* ---- substitution ---- */

@@ -22,7 +22,8 @@ typedef struct Axis {
     const Var *var;
     bool reduce;
     int64_t extent;         /* points 0 .. extent-1; -1: the bounds below, known at run time only */
-    int nlo, nhi;           /* extent >= 0: further bounds (a reduce axis clamped at an edge; a loose one's hi[0]), usually none */
+    int nlo, nhi;           /* extent >= 0: further bounds (a reduce axis clamped at an edge; a space axis at what loops around the nest say; a loose
+                               one's hi[0]), usually none */
     bool far;               /* neighbours along it lie far apart in memory: a register tile had better not have several */
     bool loose;             /* a space axis of which only the points below hi[0] are needed; others may be computed, and hold anything */
     Affine lo[BOUND_MAX], hi[BOUND_MAX];
@@ -59,8 +60,8 @@ void nest_assign(Arena *a, Nest *n, const Buffer *buffer, const Affine *at, cons
 const Expr *nest_let(Arena *a, Nest *n, const Expr *value);
 /* The nest with the space axis v taken away and its variable replaced by x: for nests that share an outer loop. */
 void nest_fix(Arena *a, Nest *n, const Var *v, Affine x);
-/* The nest with the space axis v cut down to `extent` points from x on. */
-void nest_window(Arena *a, Nest *n, const Var *v, Affine x, int64_t extent);
+/* The nest with the space axis v cut down to `extent` points from x on, of which those below `end` count. */
+void nest_window(Arena *a, Nest *n, const Var *v, Affine x, int64_t extent, int64_t end);
 
 /* A rank-0 local becomes `to`, indexed by the substitution's `index` from place `skip` on. */
 typedef struct Rename { const Buffer *from, *to; int skip; } Rename;

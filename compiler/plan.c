@@ -5,9 +5,9 @@
 
 PlanOptions plan_options(const Target *target, int level) {
     bool on = level > 0;
-    enum { WEIGHTS_CACHE = 192 << 10 }; /* of 512 KiB (Zen 3) to 2 MiB: the data passes through the same cache */
+    enum { WEIGHTS_CACHE = 192 << 10, STEP_BYTES = 512 << 10 }; /* of 512 KiB (Zen 3) to 2 MiB: the data passes through the same cache */
     Machine m = {.lanes = on ? target->lanes : 1, .registers = target->registers, .cache = WEIGHTS_CACHE};
-    return (PlanOptions){.machine = m, .fuse = on, .depth_first = on, .tile = on, .partial = on, .winograd = on};
+    return (PlanOptions){.machine = m, .fuse = on, .depth_first = on, .tile = on, .partial = on, .winograd = on, .step_bytes = STEP_BYTES};
 }
 
 /* ---- reading the graph ---- */
@@ -134,14 +134,6 @@ static bool tiles_exactly(const Node *pool) {
 
 static bool is_pool(const Node *n) { return n->op == OP_max_pool || n->op == OP_avg_pool || n->op == OP_max_pool_index; }
 
-/* May the pool become the second stage of the convolution's kernel, and eat its rows as they come? */
-static bool can_add_pool(const Plan *p, const Node *n) {
-    if (!p->options.fuse || !is_pool(n)) return false;
-    const Value *v = &p->value[n->arg[0]->id];
-    if (v->view || !v->group || v->group->nstages != 1) return false;
-    return v->group->stage[0].root->op == OP_conv && tiles_exactly(n);
-}
-
 /* The other half of a max_pool and its index, if a stage already has it. */
 static const Node *find_twin(const Plan *p, const Node *n) {
     if (n->op != OP_max_pool && n->op != OP_max_pool_index) return NULL;
@@ -207,10 +199,82 @@ static Domain domain_of(const Plan *p, const Node *n) {
     return large && !touches_caller(p, n) ? ACROSS : PER_BLOCK;
 }
 
+/* ---- stages ---- */
+
+static void add_stage(Plan *p, Group *g, const Node *root, int axis, int64_t rows) {
+    ENSURE(g->nstages < STAGES_MAX);
+    g->stage[g->nstages] = (Stage){.root = root, .axis = axis, .rows = rows};
+    set_group(p, root, g, g->nstages++);
+}
+
+static int count_users(const Plan *p, const bool *needed, const Node *n) {
+    int users = 0;
+    for (int i = n->id + 1; i < p->graph->nodes.n; i++)
+        for (int k = 0; needed[i] && k < p->graph->nodes.at[i]->nargs; k++) users += p->graph->nodes.at[i]->arg[k] == n;
+    return users;
+}
+
+enum { ROWS_OF_TILES = 4 }; /* the attribute of winograd_data */
+
+int64_t plan_tile_steps(const PlanOptions *options, int64_t numbers, int64_t tiles_h) {
+    return options->fuse && options->tile && 4 * numbers * options->machine.lanes > options->step_bytes ? tiles_h : 1;
+}
+
+/* In how many steps the tiles of this winograd_data are made and eaten by the product that alone reads them; 1: all at once, in a kernel of its own. */
+static int64_t tile_steps(const Plan *p, const bool *needed, const Node *n) {
+    if (n->op != OP_winograd_data || count_users(p, needed, n) != 1) return 1;
+    for (int i = n->id + 1; i < p->graph->nodes.n; i++) {
+        const Node *user = p->graph->nodes.at[i];
+        if (!needed[i] || user->op != OP_winograd_product || user->arg[0] != n) continue;
+        if (domain_of(p, user) != PER_BLOCK || count_users(p, needed, user) != 1) return 1;
+        return plan_tile_steps(&p->options, type_count(n->type) + type_count(user->type), n->attr.i[ROWS_OF_TILES]);
+    }
+    return 1;
+}
+
+/* The product of tiles that were left to it: a group of both. */
+static void place_product(Plan *p, const Node *n, int64_t steps) {
+    Group *g = add_group(p, n->arg[0], PER_BLOCK, SUM_NONE);
+    int64_t tiles = n->type.dim[2] / steps;
+    g->nstages = 0;
+    g->steps = steps;
+    add_stage(p, g, n->arg[0], 2, tiles);
+    add_stage(p, g, n, 2, tiles);
+}
+
+/* The group whose next stage n becomes, or null: Winograd's pictures from the products before them, or a pool that eats the rows of a
+ * convolution as they come. Returns the rows of a step, too. */
+static Group *stage_before(const Plan *p, const Node *n, int64_t *rows) {
+    if (!p->options.fuse || !n->nargs) return NULL;
+    const Value *v = &p->value[n->arg[0]->id];
+    if (v->view || !v->group || v->stage != v->group->nstages - 1) return NULL;
+    const Stage *last = &v->group->stage[v->stage];
+    *rows = n->attr.i[0];
+    if (n->op == OP_winograd_image && v->group->nstages == 2 && last->root == n->arg[0]) return v->group;
+    if (!is_pool(n) || !tiles_exactly(n)) return NULL;
+    *rows = 1;
+    if (last->root->op == OP_conv && v->group->nstages == 1) return v->group;
+    *rows = last->rows / n->attr.i[0];
+    return last->root->op == OP_winograd_image && v->group->nstages == 3 && last->rows % n->attr.i[0] == 0 ? v->group : NULL;
+}
+
+static void place_stage(Plan *p, const Node *n, Group *g, int64_t rows) {
+    if (g->nstages == 1) { /* a convolution: a step is a row of its pool */
+        g->stage[0].axis = 1;
+        g->stage[0].rows = n->attr.i[0];
+        g->steps = n->type.dim[1];
+    }
+    add_stage(p, g, n, 1, rows);
+}
+
+/* ---- each node in its turn ---- */
+
 static void place_node(Plan *p, const bool *needed, const Node *n) {
     const LowerRule *rule = rule_of(n);
     const Node *twin = find_twin(p, n), *arg = latest_arg(p, n);
-    if (rule->kind == LOWER_SOURCE) return;
+    int64_t rows = 1, steps = n->op == OP_winograd_product ? tile_steps(p, needed, n->arg[0]) : 1;
+    Group *before = stage_before(p, n, &rows);
+    if (rule->kind == LOWER_SOURCE || tile_steps(p, needed, n) > 1) return; /* such tiles are placed with their product */
     if (is_view(p, needed, n)) {
         p->value[n->id].view = n->arg[0];
     } else if (twin) {
@@ -219,10 +283,10 @@ static void place_node(Plan *p, const bool *needed, const Node *n) {
         place_sum(p, n);
     } else if (rule->kind == LOWER_POINTWISE && arg && can_fuse(p, n, arg) && !update_waits(p, needed, n, p->value[arg->id].group)) {
         fuse_into(p, n, p->value[arg->id].group, p->value[arg->id].stage);
-    } else if (can_add_pool(p, n)) {
-        Group *g = p->value[n->arg[0]->id].group;
-        g->stage[g->nstages++].root = n;
-        set_group(p, n, g, 1);
+    } else if (steps > 1) {
+        place_product(p, n, steps);
+    } else if (before) {
+        place_stage(p, n, before, rows);
     } else {
         set_group(p, n, add_group(p, n, domain_of(p, n), SUM_NONE), 0);
     }
@@ -357,7 +421,7 @@ static void sink_groups(Plan *p, const Readings *r) {
     for (int i = p->groups.n - 1; i >= 0; i--) {
         Group *g = p->groups.at[i];
         group_reads(p, g, note_overwriting, &s);
-        if (g->sum == SUM_NONE && grows(g->stage[0].root) && s.latest[i] != INT32_MAX && s.latest[i] > g->level) g->level = s.latest[i];
+        if (g->sum == SUM_NONE && g->nstages == 1 && grows(g->stage[0].root) && s.latest[i] != INT32_MAX && s.latest[i] > g->level) g->level = s.latest[i];
         group_reads(p, g, note_latest, &s);
     }
 }
@@ -405,10 +469,7 @@ static void note_reads(Plan *p, Group *g) {
         for (int i = 0; i < stage->fused.n; i++)
             for (int k = 0; k < stage->fused.at[i]->nargs; k++) note_read(p, g, s, stage->fused.at[i], k);
     }
-    if (g->nstages == 2) {
-        Value *between = plan_value(p, g->stage[1].root->arg[0]);
-        between->rows_only = true; /* unless somebody else reads it, which note_storage knows in the end */
-    }
+    for (int s = 1; s < g->nstages; s++) plan_value(p, g->stage[s].root->arg[0])->rows_only = true; /* unless somebody else reads it: note_storage */
 }
 
 static void note_storage(Plan *p) {

@@ -1,7 +1,9 @@
 /* plan.h: which operators become one kernel, which kernels run depth first, and what is kept in memory.
  *
- * Groups. A group becomes a kernel. It has one or two stages; a stage is a root operator with the pointwise operators fused
- * behind it, all over the same points. A second stage is a pool that reads the first one row by row.
+ * Groups. A group becomes a kernel. It has one or more stages; a stage is a root operator with the pointwise operators fused
+ * behind it, all over the same points. Stages take turns in *steps* from the top of the picture to its bottom: each makes the rows that
+ * the next one then eats, so that what is between two of them stays in a core's own cache. A convolution and a pool are such stages,
+ * and so are the three of Winograd's way (a step: a row of tiles) and a pool behind them.
  *
  * Domains. A PER_BLOCK group works on one lane block and needs nothing of other images. An ACROSS group computes as much, for the
  * whole batch at once: where weights are too large for the caches, one pass over them serves all lane blocks, and output
@@ -33,6 +35,7 @@ typedef struct PlanOptions {
     bool tile;         /* register tiles; else schedule_plain */
     bool partial;      /* small batch sums may be taken in parts */
     bool winograd;     /* convolutions may be Winograd's (algorithm.h) ... */
+    int64_t step_bytes; /* tiles of a lane block that take more go through Winograd's stages row by row */
     int winograd_tile; /* ... 0: where and with the tile that predicted time says; else with this tile, wherever there is a form for it: for tests */
 } PlanOptions;
 
@@ -44,8 +47,12 @@ PlanOptions plan_options(const Target *target, int level);
 typedef enum { PER_BLOCK, ACROSS, REDUCED } Domain;
 typedef enum { SUM_NONE, SUM_PARTIAL, SUM_FOLD, SUM_DIRECT } SumKind;
 
+enum { STAGES_MAX = 4 };
+
 typedef struct Stage {
     const Node *root;
+    int axis;                  /* several stages: a step makes `rows` points of this dimension, fewer where the last step meets its end */
+    int64_t rows;
     VEC(const Node *) fused;   /* in topological order; an index twin of a max_pool is here too */
 } Stage;
 
@@ -54,7 +61,8 @@ typedef struct Group {
     Domain domain;
     SumKind sum;
     int nstages;
-    Stage stage[2];
+    Stage stage[STAGES_MAX];
+    int64_t steps;             /* several stages: how often they take turns */
     int level;
     Kernel *kernel;            /* what the lowering makes of it, ... */
     VEC(Buffer *) touched;     /* ... and the buffers that it reads or writes */
@@ -68,7 +76,7 @@ typedef struct Value {         /* what is known of a node's value */
     const Node *view;          /* a reshape that shares its argument's memory: that argument */
     bool stored;               /* read by other groups */
     bool crosses;              /* ... of another level, or of the whole batch: it must be in the arena */
-    bool rows_only;            /* read by nobody but the pool behind it in the same group */
+    bool rows_only;            /* read by nobody but the next stage of the same group: kept for one step */
     bool wants_rows;
     Buffer *buffer;            /* what the lowering gives it: [block][dims][lane], or parameters as they are */
     Buffer *rows;              /* also [block][image][elements], for linear_dw; or null */
@@ -86,6 +94,9 @@ typedef struct Plan {
     int64_t chunks;            /* lane blocks of the compiled batch; a chunk is one lane block */
 } Plan;
 
+/* In how many steps are the stages of Winograd's way taken, if a lane block's tiles, tiles_h rows of them, are `numbers` numbers an image in all? 1:
+ * each stage for itself. */
+int64_t plan_tile_steps(const PlanOptions *options, int64_t numbers, int64_t tiles_h);
 /* Is a contraction with weights of so many bytes worth a level of its own, ACROSS `chunks` lane blocks? */
 bool plan_goes_across(const PlanOptions *options, int64_t weight_bytes, int64_t chunks);
 /* The plan of the training step, or (train = false) of inference: output and loss alone. */

@@ -72,7 +72,7 @@ static const char *value_name(Build *b, const Plan *p, const Node *n, const char
 static void give_buffers(Build *b, Plan *p, Value *v) {
     int lanes = b->program->lanes;
     Type type = v->node->type;
-    if (v->rows_only) type.dim[1] = v->group->stage[1].root->attr.i[0]; /* as many rows as the pool's window */
+    if (v->rows_only) type.dim[v->group->stage[v->stage].axis] = v->group->stage[v->stage].rows;
     if (v->stored || v->rows_only) v->buffer = layout_buffer(b, value_name(b, p, v->node, ""), type, v->crosses ? SPACE_ARENA : SPACE_SCRATCH, lanes);
     if (v->wants_rows) {
         Type rows = {.elem = ELEM_F32, .rank = 3, .dim = {p->chunks, lanes, type_count(v->node->type)}};
@@ -121,7 +121,10 @@ static Kernel *new_kernel(Build *b, const Plan *p, Group *g) {
     k->chunks = kernel_var(b, "chunks");
     k->body = ARENA_NEW(b->a, Stmt);
     k->body->kind = STMT_FOR;
-    if (g->sum != SUM_FOLD && lower_table[root->op]->macs) k->flops = 2 * lower_table[root->op]->macs(root);
+    for (int s = 0; s < g->nstages && g->sum != SUM_FOLD; s++) {
+        const Node *stage = g->stage[s].root;
+        if (lower_table[stage->op]->macs) k->flops += 2 * lower_table[stage->op]->macs(stage);
+    }
     VEC_PUSH(b->a, &b->program->kernels, k);
     g->kernel = k;
     return k;

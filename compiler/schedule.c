@@ -299,7 +299,8 @@ static void apply_region(Apply *p, int k, int axis, Region r, int64_t first, Stm
     p->region[axis] = r;
     const Axis *x = &p->nest->axis[axis];
     bool parallel = axis == p->s->parallel, blocked = axis == p->s->block, numbered = parallel || blocked; /* tiles counted over all regions */
-    if (r.count == 1 && !numbered && (!x->loose || r.start == 0)) {
+    bool clamped = !x->loose && x->nlo + x->nhi; /* by what is outside of the nest; its tiles are points */
+    if (r.count == 1 && !numbered && !clamped && (!x->loose || r.start == 0)) {
         p->base[axis] = affine_const(r.start);
         apply_axis(p, k + 1, into);
         return;
@@ -315,6 +316,8 @@ static void apply_region(Apply *p, int k, int axis, Region r, int64_t first, Stm
         f->lo[f->nlo++] = at;
         f->hi[f->nhi++] = affine_offset(at, p->s->block_tiles);
     }
+    for (int i = 0; clamped && i < x->nlo; i++) f->lo[f->nlo++] = x->lo[i];
+    for (int i = 0; clamped && i < x->nhi; i++) f->hi[f->nhi++] = x->hi[i];
     if (x->loose) f->hi[f->nhi++] = affine_offset(x->hi[0], -r.start); /* as if tiles were points: some are run for nothing where few are needed */
     stmt_add(p->a, into, f);
     Affine tile = affine_offset(affine_var(p->a, t), numbered ? -first : 0);
@@ -361,7 +364,7 @@ static const char *check_schedule(const Nest *n, const Schedule *s, int nspace) 
         if (x->reduce != (k >= nspace)) return "the order mixes space and reduce axes";
         if (!x->reduce && s->tile[i] < 1) return "a tile is smaller than one point";
         if (!x->reduce && x->extent < 0 && s->tile[i] != 1) return "an axis with run-time bounds cannot be tiled";
-        if (!x->reduce && x->extent >= 0 && x->nlo + x->nhi - x->loose) return "a space axis cannot be clamped";
+        if (!x->reduce && x->extent >= 0 && x->nlo + x->nhi - x->loose && s->tile[i] != 1) return "a clamped space axis cannot be tiled";
         if (x->loose && (x->reduce || i == s->parallel || i == s->block)) return "a loose axis carries items or cache tiles, or is summed over";
         if (!x->reduce && s->tile[i] > 1 && schedule_bounds_others(n, x->var)) return "an axis that bounds another cannot be tiled";
         if (x->reduce && s->unroll[i] && (x->extent < 0 || x->nlo + x->nhi)) return "an axis with run-time bounds cannot be unrolled";

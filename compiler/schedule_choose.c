@@ -93,7 +93,7 @@ static bool fits_registers(const Search *q, const Machine *m, int i, int64_t ti,
 
 static bool can_tile(const Nest *n, int i) {
     const Axis *x = &n->axis[i];
-    return !x->reduce && x->extent >= 0 && !x->far && !schedule_bounds_others(n, x->var);
+    return !x->reduce && x->extent >= 0 && !x->far && x->nlo + x->nhi == x->loose && !schedule_bounds_others(n, x->var);
 }
 
 /* Points of an axis that a tile counts: vectors on the lane axis. */

@@ -268,13 +268,15 @@ static Affine pair(Lower *lw, Affine v, int64_t scale, Affine w) { return affine
 static void lower_tiles(Lower *lw, const Node *n, const WinogradMatrix *matrix, int64_t step, const int64_t pad[2], int64_t tiles_h, int64_t tiles_w) {
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
-    const Var *c = nest_axis(a, nest, "c", n->type.dim[1], false), *th = nest_axis(a, nest, "th", tiles_h, false), *tw = nest_axis(a, nest, "tw", tiles_w, false);
+    const Var *c = nest_axis(a, nest, "c", n->type.dim[1], false);
+    Affine th = lower_step_axis(lw, nest, "th", 0, tiles_h);
+    const Var *tw = nest_axis(a, nest, "tw", tiles_w, false);
     const Expr *in[PLACES_MAX], *out[PLACES_MAX];
     const Affine *at[PLACES_MAX];
-    Affine channel = lower_affine(lw, c, 1, 0), tile = pair(lw, lower_affine(lw, th, 1, 0), tiles_w, lower_affine(lw, tw, 1, 0));
+    Affine channel = lower_affine(lw, c, 1, 0), tile = pair(lw, th, tiles_w, lower_affine(lw, tw, 1, 0));
     for (int i = 0; i < matrix->cols; i++)
         for (int j = 0; j < matrix->cols; j++) {
-            const Affine *from = lower_at(lw, 3, channel, lower_affine(lw, th, step, i - pad[0]), lower_affine(lw, tw, step, j - pad[1]));
+            const Affine *from = lower_at(lw, 3, channel, affine_offset(affine_scale(a, th, step), i - pad[0]), lower_affine(lw, tw, step, j - pad[1]));
             in[i * matrix->cols + j] = nest_let(a, nest, lower_load(lw, n->arg[0], from));
         }
     transform(lw, nest, matrix, in, out);
@@ -325,9 +327,10 @@ static void lower_product(Lower *lw, const Node *n) {
     const Var *o = nest_axis(a, nest, "ko", u.dim[1], false);
     nest_keep_far(nest);
     lower_block_axis(lw, nest);
-    const Var *t = nest_axis(a, nest, "t", n->type.dim[2], false), *c = nest_axis(a, nest, "c", u.dim[2], true);
+    Affine tile = lower_step_points(lw, nest, "t", n->type.dim[2]);
+    const Var *c = nest_axis(a, nest, "c", u.dim[2], true);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
-    Affine place = lower_affine(lw, p, 1, 0), inner = lower_affine(lw, i, 1, 0), outer = lower_affine(lw, o, 1, 0), channel = lower_affine(lw, c, 1, 0), tile = lower_affine(lw, t, 1, 0);
+    Affine place = lower_affine(lw, p, 1, 0), inner = lower_affine(lw, i, 1, 0), outer = lower_affine(lw, o, 1, 0), channel = lower_affine(lw, c, 1, 0);
     const Expr *weight = lower_load(lw, n->arg[1], lower_at(lw, 4, place, outer, channel, inner));
     nest_update(nest, acc, expr_ternary(a, EXPR_FMA, weight, lower_load(lw, n->arg[0], lower_at(lw, 3, place, channel, tile)), acc));
     lower_emit(lw, nest, n, lower_at(lw, 3, place, pair(lw, outer, u.dim[3], inner), tile), acc);
@@ -349,7 +352,7 @@ static void lower_image_run(Lower *lw, const Node *n, const Winograd *f, TileRun
     int64_t across = ceil_div(n->type.dim[2], f->m);
     Nest *nest = lower_nest(lw, n);
     const Var *k = nest_axis(a, nest, "k", n->type.dim[0], false);
-    Affine row = affine_offset(lower_affine(lw, nest_axis(a, nest, "th", rows.count, false), 1, 0), rows.first);
+    Affine row = lower_step_axis(lw, nest, "th", rows.first, rows.count);
     Affine col = affine_offset(lower_affine(lw, nest_axis(a, nest, "tw", cols.count, false), 1, 0), cols.first);
     const Expr *in[PLACES_MAX], *out[PLACES_MAX], *value[PLACES_MAX];
     const Affine *at[PLACES_MAX];

@@ -103,6 +103,7 @@ static PlanOptions options_of(const Target *t, KernelConfig config) {
     options.partial &= !config.no_partial;
     options.winograd &= !config.no_winograd;
     options.winograd_tile = config.winograd_tile;
+    if (config.row_steps) options.step_bytes = 0;
     return options;
 }
 

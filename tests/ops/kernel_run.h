@@ -16,6 +16,7 @@ typedef struct KernelConfig {
     int opt_level;      /* 0: the plain reference lowering */
     int lanes;          /* images in the lanes; 0: what the target has. Wider than its vectors works, slowly */
     bool no_fuse, no_depth_first, no_tile, no_partial, no_winograd; /* as -fno-... */
+    bool row_steps;     /* Winograd's stages take turns row by row, as small as their tiles may be */
     int winograd_tile;  /* Winograd's way with this tile wherever it is possible; 0: where it is predicted to be faster */
 } KernelConfig;
 
