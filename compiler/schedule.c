@@ -90,7 +90,7 @@ typedef struct Leaf {
 
 static void add_tile_axis(Leaf *leaf, const Var *v, int64_t size) {
     int at = leaf->ntile++;
-    while (at > 0 && leaf->size[at - 1] < size) { /* the longest axis outermost: its operand is streamed, the other's stays in registers */
+    while (at > 0 && leaf->size[at - 1] <= size) { /* the longest axis outermost: its operand is streamed, the other's stays in registers */
         leaf->var[at] = leaf->var[at - 1];
         leaf->size[at] = leaf->size[at - 1];
         at--;

@@ -59,22 +59,54 @@ typedef struct Search {
     int lanes;
 } Search;
 
-static double tile_cost(const Search *q, const int64_t size[AXIS_MAX], const int axes[2]) {
-    int64_t accs = 1, la = 1, lb = 1;
-    for (int k = 0; k < 2; k++) {
+enum { TILED_AXES = 3 };
+
+/* Bytes of one lane block of what e loads. */
+static int64_t block_bytes(const Expr *e) {
+    int64_t bytes = 4;
+    for (int i = 1; i < e->buffer->rank; i++)
+        if (!checked_mul(bytes, e->buffer->dim[i], &bytes)) return INT64_MAX / 4;
+    return i64_min(bytes, INT64_MAX / 4);
+}
+
+/* Is v's part in the load one with a reduce axis, as that of a kernel's column in `w + s` is? Neighbours along it are loaded again
+ * for the next point of the sum: they are no further lines of memory. */
+static bool slides(const Nest *n, const Expr *load, const Var *v) {
+    for (int i = 0; i < load->buffer->rank; i++)
+        for (int x = 0; x < n->naxes && affine_coef(load->at[i], v); x++)
+            if (n->axis[x].reduce && affine_coef(load->at[i], n->axis[x].var)) return true;
+    return false;
+}
+
+/* Cycles of one step's lines where both operands are data of a whole lane block (a gradient of weights): each tile goes through all of
+ * it anew, and from where it comes depends on how much that is; from a core's own cache it comes as fast as its loads are counted. */
+static double stream_cycles(const Search *q, int64_t lines) {
+    enum { NEAR = 1 << 20, FAR = 12 << 20 }; /* a core's own cache, and its share of the last one */
+    int64_t bytes = block_bytes(q->a) + block_bytes(q->b);
+    return bytes <= NEAR ? 0 : (double)(lines * q->lanes * 4) / (bytes <= FAR ? 16 : 6);
+}
+
+static double tile_cost(const Search *q, const int64_t size[AXIS_MAX], const int axes[TILED_AXES]) {
+    int64_t accs = 1, la = 1, lb = 1, lines_a = 1, lines_b = 1;
+    for (int k = 0; k < TILED_AXES; k++) {
         if (axes[k] < 0) continue;
         int64_t t = size[axes[k]];
         const Var *v = q->n->axis[axes[k]].var;
         accs *= t;
         if (expr_uses(q->a, v)) la *= t;
         if (expr_uses(q->b, v)) lb *= t;
+        if (expr_uses(q->a, v) && !slides(q->n, q->a, v)) lines_a *= t;
+        if (expr_uses(q->b, v) && !slides(q->n, q->b, v)) lines_b *= t;
     }
-    return step_cycles(accs, la + lb, (q->a_wide ? la : 0) + (q->b_wide ? lb : 0));
+    double step = step_cycles(accs, la + lb, (q->a_wide ? la : 0) + (q->b_wide ? lb : 0));
+    double stream = q->a_wide && q->b_wide ? stream_cycles(q, lines_a + lines_b) : 0;
+    return step > stream ? step : stream;
 }
 
 /* Cycles over all tiles of axes[depth..]: every combination of regions, as often as it occurs. */
-static double axis_cost(const Search *q, int64_t size[AXIS_MAX], int axes[2], int depth) {
-    if (depth == 2 || axes[depth] < 0) return tile_cost(q, size, axes);
+static double axis_cost(const Search *q, int64_t size[AXIS_MAX], const int axes[TILED_AXES], int depth) {
+    if (depth == TILED_AXES) return tile_cost(q, size, axes);
+    if (axes[depth] < 0) return axis_cost(q, size, axes, depth + 1);
     Regions r = schedule_regions(q->n, &q->s, axes[depth], q->lanes);
     double sum = 0;
     for (int i = 0; i < r.n; i++) {
@@ -84,11 +116,16 @@ static double axis_cost(const Search *q, int64_t size[AXIS_MAX], int axes[2], in
     return sum;
 }
 
-static bool fits_registers(const Search *q, const Machine *m, int i, int64_t ti, int j, int64_t tj) {
-    const Var *vi = q->n->axis[i].var, *vj = j < 0 ? NULL : q->n->axis[j].var;
-    int64_t la = (expr_uses(q->a, vi) ? ti : 1) * (vj && expr_uses(q->a, vj) ? tj : 1);
-    int64_t lb = (expr_uses(q->b, vi) ? ti : 1) * (vj && expr_uses(q->b, vj) ? tj : 1);
-    return ti * tj + i64_min(la, lb) + 1 <= m->registers;
+static bool fits_registers(const Search *q, const Machine *m, const int axes[TILED_AXES]) {
+    int64_t accs = 1, la = 1, lb = 1;
+    for (int k = 0; k < TILED_AXES; k++) {
+        if (axes[k] < 0) continue;
+        int64_t t = q->s.tile[axes[k]];
+        accs *= t;
+        if (expr_uses(q->a, q->n->axis[axes[k]].var)) la *= t;
+        if (expr_uses(q->b, q->n->axis[axes[k]].var)) lb *= t;
+    }
+    return accs + i64_min(la, lb) + 1 <= m->registers;
 }
 
 static bool can_tile(const Nest *n, int i) {
@@ -102,33 +139,41 @@ static int64_t axis_units(const Search *q, int i) {
     return i == q->s.lane_axis ? ceil_div(extent, q->lanes) : extent;
 }
 
-/* Tiles on at most two axes, the cheapest for the whole nest. */
+typedef struct Best { double cost; Schedule s; } Best;
+
+/* Prices every tile on these axes; the third, if there is one, is taken whole. */
+static void try_axes(const Search *q, const Machine *m, const int axes[TILED_AXES], Best *best) {
+    Search at = *q;
+    double others = 1; /* the tile loops of other axes are the same for every candidate on these */
+    for (int x = 0; x < q->n->naxes; x++)
+        if (!q->n->axis[x].reduce && x != axes[0] && x != axes[1] && x != axes[2] && q->n->axis[x].extent > 0) others *= (double)axis_units(q, x);
+    if (axes[2] >= 0) at.s.tile[axes[2]] = axis_units(q, axes[2]);
+    int64_t most[2];
+    for (int k = 0; k < 2; k++) most[k] = axes[k] < 0 ? 1 : i64_min(m->registers, axis_units(q, axes[k]));
+    for (int64_t t0 = 1; t0 <= most[0]; t0++)
+        for (int64_t t1 = 1; t1 <= most[1]; t1++) {
+            int64_t size[AXIS_MAX];
+            at.s.tile[axes[0]] = t0;
+            if (axes[1] >= 0) at.s.tile[axes[1]] = t1;
+            if (!fits_registers(&at, m, axes)) continue;
+            double cost = others * axis_cost(&at, size, axes, 0);
+            if (best->cost > 0 && cost >= best->cost * 0.999) continue;
+            *best = (Best){cost, at.s};
+        }
+}
+
+/* Tiles on at most two axes, or three where both operands are wide and a kernel's rows or columns are few: the cheapest for the whole nest. */
 static void choose_tile(Search *q, const Machine *m) {
-    double best = 0;
-    Schedule chosen = q->s;
+    enum { WHOLE_MOST = 7 };
+    Best best = {0, q->s};
     for (int i = 0; i < q->n->naxes; i++)
         for (int j = -1; j < i; j++) {
             if (!can_tile(q->n, i) || (j >= 0 && !can_tile(q->n, j))) continue;
-            int64_t most_j = j < 0 ? 1 : i64_min(m->registers, axis_units(q, j));
-            for (int64_t ti = 1; ti <= i64_min(m->registers, axis_units(q, i)); ti++)
-                for (int64_t tj = 1; tj <= most_j; tj++) {
-                    if (!fits_registers(q, m, i, ti, j, tj)) continue;
-                    Schedule keep = q->s;
-                    q->s.tile[i] = ti;
-                    if (j >= 0) q->s.tile[j] = tj;
-                    int64_t size[AXIS_MAX];
-                    double others = 1; /* the tile loops of untiled axes are the same for every candidate on the same axes */
-                    for (int x = 0; x < q->n->naxes; x++)
-                        if (!q->n->axis[x].reduce && x != i && x != j && q->n->axis[x].extent > 0) others *= (double)axis_units(q, x);
-                    double cost = others * axis_cost(q, size, (int[2]){i, j}, 0);
-                    if (best == 0 || cost < best * 0.999) {
-                        best = cost;
-                        chosen = q->s;
-                    }
-                    q->s = keep;
-                }
+            try_axes(q, m, (int[]){i, j, -1}, &best);
+            for (int k = 0; k < q->n->naxes && j >= 0 && q->a_wide && q->b_wide; k++)
+                if (k != i && k != j && can_tile(q->n, k) && k != q->s.lane_axis && q->n->axis[k].extent <= WHOLE_MOST) try_axes(q, m, (int[]){i, j, k}, &best);
         }
-    q->s = chosen;
+    q->s = best.s;
 }
 
 enum { UNROLL_STEPS = 11, UNROLL_FMAS = 132 };
