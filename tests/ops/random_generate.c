@@ -80,10 +80,18 @@ static NetRecord pick_groups(Maker *m, NetRecord r) {
     return r;
 }
 
+/* No window may see padding alone, between its holes: what batch norm makes of such a constant is zero, the kink of a relu behind it. */
+static NetSide touch(NetSide s, int size) {
+    if (s.dilation > size) s.pad = 0;
+    return s;
+}
+
 static bool add_conv(Maker *m) {
     NetRecord r = pick_groups(m, (NetRecord){.op = NET_CONV, .flag = chance(m, 70)});
     r.side[0] = pick_side(m, 5);
     r.side[1] = chance(m, 60) ? r.side[0] : pick_side(m, 5);
+    r.side[0] = touch(r.side[0], current(&m->net).h);
+    r.side[1] = touch(r.side[1], current(&m->net).w);
     return add(m, r);
 }
 
