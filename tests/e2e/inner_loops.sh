@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Register tiles stay in registers: the assembly of contractions' inner loops, in all three passes, is FMAs and loads of operands, and
+# nothing in it goes to the stack.
+source "$(dirname "$0")/lib.sh"
+
+look() { # NAME LEAST: how many such loops there must be at least
+    expect 0 "$NETC" -march=x86-64-v4 --emit=asm="$1.s" "$root/examples/$1.net"
+    awk -v least="$2" -f "$tests/e2e/inner_loops.awk" "$1.s" || fail "$1: inner loops with stack traffic, or too few of them"
+}
+look lenet 20
+look resnet18 80
+
+# A loop that spills is seen.
+awk '/vfmadd/ && !done++ { print "\tvmovups\t%zmm0, 64(%rsp)" } { print }' lenet.s >spilled.s
+! awk -v least=20 -f "$tests/e2e/inner_loops.awk" spilled.s || fail "a spill was not seen"
