@@ -126,8 +126,8 @@ static const struct WinogradCase { Case net; int kernel; } winograd_cases[] = {
     {REAL_NET("winograd 2x2", "2, 8, 9", "3, 6, 7", "conv(4, 2); conv(3, 2)"), 2},
     {CLASS_NET("winograd behind and before pools", "1, 12, 12", "5", "conv(8, 3, pad=1) -> relu -> max_pool(2); conv(12, 3, pad=1) -> dropout(0.2) -> avg_pool(2); flatten -> linear(5)"), 3},
     {CLASS_NET("winograd before pools, tiles that overhang", "2, 14, 12", "5", "conv(6, 3, pad=1) -> relu -> max_pool(2); conv(5, 3, pad=1) -> tanh -> avg_pool((1, 2)); flatten -> linear(5)"), 3},
-    {CLASS_NET("winograd before pools whose argument is kept", "2, 12, 9", "5", "conv(6, 3, pad=1) -> sigmoid -> max_pool((2, 3)) -> relu -> flatten -> linear(5)"), 3},
     {NORM_NET("winograd in a residual block", "4, 6, 7", "4, 6, 7", "skip = it; conv(6, 3, pad=1, bias=false) -> batch_norm -> relu; conv(4, 3, pad=1, bias=false) -> batch_norm; it + skip -> relu"), 3},
+    {CLASS_NET("winograd before pools whose argument is kept", "2, 12, 9", "5", "conv(6, 3, pad=1) -> sigmoid -> max_pool((2, 3)) -> relu -> flatten -> linear(5)"), 3},
     /* Products over the whole batch (plan_goes_across) with tiles of 4 and 6, whose lane blocks are not as many as there are images for. */
     {REAL_NET("winograd with weights larger than the cache", "4, 3, 5", "4, 3, 5", "conv(260, 1); conv(256, 3, pad=1) -> relu; conv(4, 1)"), 3},
     {OPTIM_NET("winograd, all of sgd", "momentum=0.9, nesterov=true, weight_decay=0.01", "2, 7, 7", "4", "conv(6, 3, pad=1) -> tanh; conv(20, 3) -> tanh -> flatten; linear(4)"), 3},
@@ -167,10 +167,8 @@ START_TEST(test_winograd) {
     KernelConfig config = winograd_configs[_i % (int)(sizeof winograd_configs / sizeof *winograd_configs)];
     config.winograd_tile = TILE_MIN + _i / WINOGRAD_CASES;
     if (config.winograd_tile + c->kernel - 1 > WINOGRAD_N_MAX) return;
-    for (int steps = 0; steps < (config.no_fuse || config.no_tile ? 1 : 2); steps++) {
-        config.row_steps = steps;
-        run_net(&c->net, config, c->net.tolerance > 0 ? 2 * c->net.tolerance : 2e-5);
-    }
+    config.row_steps = _i % 2 == 0; /* among them pools with every tile that has room for them */
+    run_net(&c->net, config, c->net.tolerance > 0 ? 2 * c->net.tolerance : 2e-5);
 }
 END_TEST
 
