@@ -1,11 +1,9 @@
 /* algorithm.c: see algorithm.h. The prediction counts, for one lane block on one core, cycles of a machine that does one multiply-add or
- * one load of a vector a cycle, and moves bytes to and from memory at the rates below. */
+ * one load of a vector a cycle, and moves bytes at schedule_bytes_per_cycle. */
 #include "algorithm.h"
 
 #include "winograd.h"
 
-enum { BYTES_NEAR = 1 << 20, BYTES_FAR = 12 << 20 };  /* what a core's own cache holds, and its share of the last one */
-static const double bytes_per_cycle[] = {32, 16, 6};  /* from within either, and from memory */
 static const double direct_efficiency = 0.90, direct_sum_efficiency = 0.72, product_efficiency = 0.90; /* of the peak, as measured (docs/performance.md) */
 static const double margin = 0.8;     /* Winograd's has to be faster by this: its errors are larger, and nothing but pointwise operators is fused behind it */
 static const double spilled = 2.5;    /* a transform has more values at hand than there are registers: its cycles for each instruction */
@@ -23,7 +21,7 @@ typedef struct Pass {
     Node **node;    /* by id: what stands for the node now */
 } Pass;
 
-static double far_cycles(double bytes) { return bytes / bytes_per_cycle[bytes <= BYTES_NEAR ? 0 : bytes <= BYTES_FAR ? 1 : 2]; }
+static double far_cycles(double bytes) { return bytes / schedule_bytes_per_cycle(bytes); }
 static double vector_bytes(const Pass *p) { return 4.0 * p->options->machine.lanes; }
 static int64_t tiles_of(const Shape *s, int tile) { return ceil_div(s->rows, tile) * ceil_div(s->cols, tile); }
 static int square(int x) { return x * x; }

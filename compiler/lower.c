@@ -276,7 +276,7 @@ static int find_axis(const Nest *n, const Var *v) {
     return -1;
 }
 
-/* The stage whose tiles the plan shows: the one that multiplies most. */
+/* The stage whose tiles the plan shows: the first that multiplies. */
 static int main_stage(const Group *g) {
     for (int s = 0; s < g->nstages; s++)
         if (lower_table[g->stage[s].root->op]->macs) return s;

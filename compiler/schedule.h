@@ -33,6 +33,9 @@ typedef struct Schedule {
     int lane_axis;           /* or -1 */
 } Schedule;
 
+/* Bytes that a core moves in a cycle to and from where `bytes` of data lie: its own cache, its share of the last one, memory. */
+enum { BYTES_NEAR = 1 << 20, BYTES_FAR = 12 << 20 };
+double schedule_bytes_per_cycle(double bytes);
 /* Source order, one point at a time, nothing unrolled: what -O0 uses. */
 Schedule schedule_plain(const Nest *n);
 /* A tile that fills the registers, chosen by the number of cycles that FMAs and loads of the whole nest take on this

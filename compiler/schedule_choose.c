@@ -59,6 +59,8 @@ typedef struct Search {
     int lanes;
 } Search;
 
+double schedule_bytes_per_cycle(double bytes) { return bytes <= BYTES_NEAR ? 32 : bytes <= BYTES_FAR ? 16 : 6; }
+
 enum { TILED_AXES = 3 };
 
 /* Bytes of one lane block of what e loads. */
@@ -81,9 +83,8 @@ static bool slides(const Nest *n, const Expr *load, const Var *v) {
 /* Cycles of one step's lines where both operands are data of a whole lane block (a gradient of weights): each tile goes through all of
  * it anew, and from where it comes depends on how much that is; from a core's own cache it comes as fast as its loads are counted. */
 static double stream_cycles(const Search *q, int64_t lines) {
-    enum { NEAR = 1 << 20, FAR = 12 << 20 }; /* a core's own cache, and its share of the last one */
     int64_t bytes = block_bytes(q->a) + block_bytes(q->b);
-    return bytes <= NEAR ? 0 : (double)(lines * q->lanes * 4) / (bytes <= FAR ? 16 : 6);
+    return bytes <= BYTES_NEAR ? 0 : (double)(lines * q->lanes * 4) / schedule_bytes_per_cycle((double)bytes);
 }
 
 static double tile_cost(const Search *q, const int64_t size[AXIS_MAX], const int axes[TILED_AXES]) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Register tiles stay in registers: the assembly of contractions' inner loops, in all three passes, is FMAs and loads of operands, and
-# nothing in it goes to the stack.
+# Register tiles stay in registers with AVX-512: in all three passes of LeNet and ResNet-18, nothing in the inner loops of contractions goes
+# to the stack.
 source "$(dirname "$0")/lib.sh"
 
 look() { # NAME LEAST: how many such loops there must be at least
