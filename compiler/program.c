@@ -160,7 +160,7 @@ static int64_t items_per_task(const Plan *p, const Group *g, int64_t items) {
     int64_t work = type_count(root->type);
     if (!checked_mul(work, g->domain == REDUCED && g->sum == SUM_NONE ? 1 : p->graph->model->train.batch, &work)) work = INT64_MAX;
     int64_t tasks = i64_min(TASKS, i64_max(1, work / TASK_WORK));
-    return i64_max(1, ceil_div(items, tasks));
+    return i64_max(1, items / tasks);
 }
 
 static void add_segment(Build *b, Plan *p, Entry *entry, Segment **open, Group *g, int64_t items) {
