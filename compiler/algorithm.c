@@ -56,7 +56,7 @@ static int64_t choose_pack(const Pass *p, int64_t k, int64_t tiles, double *cycl
     for (int64_t pack = 1; pack <= budget && pack <= k; pack++)
         for (int64_t size = 1; k % pack == 0 && pack * size <= budget && size <= tiles; size++) {
             double c = pack_cycles(k, tiles, pack, size);
-            if (*cycles > 0 && c >= *cycles * 0.999) continue;
+            if ((*cycles > 0 && c >= *cycles * 0.999) || !schedule_fits_registers(&p->options->machine, pack * size, i64_min(pack, size))) continue;
             *cycles = c;
             best = pack;
         }

@@ -139,6 +139,7 @@ static LLVMValueRef kernels(Emit *e) {
         PUT_I32(&r, nrt_kernel, pass, k->pass);
         PUT_I64(&r, nrt_kernel, flops, k->flops);
         PUT_I64(&r, nrt_kernel, bytes, k->bytes);
+        PUT_I64(&r, nrt_kernel, slots, k->slots);
         put(&r, offsetof(nrt_kernel, result), result(e, in_entry(&e->p->step, k) ? emit_result(e->p, k) : NULL));
         rows[i] = seal(&r, sizeof(nrt_kernel));
     }

@@ -234,19 +234,6 @@ static void clear_halo(Build *b, const Clear *c) {
     }
 }
 
-/* ---- bytes moved ---- */
-
-/* What each kernel must read or write at least once, for one image. */
-static void count_bytes(const Build *b, const Plan *p) {
-    for (int i = 0; i < p->groups.n; i++) {
-        Group *g = p->groups.at[i];
-        for (int k = 0; k < g->touched.n; k++) {
-            const Buffer *x = g->touched.at[k];
-            g->kernel->bytes += x->bytes / (x->space == SPACE_SCRATCH ? b->program->lanes : p->graph->model->train.batch);
-        }
-    }
-}
-
 void layout_finish(Build *b, const Plan *p) {
     Program *prog = b->program;
     int64_t blocks = p->chunks;
@@ -261,7 +248,6 @@ void layout_finish(Build *b, const Plan *p) {
         v->view->offset = v->base->offset;
     }
     for (int i = 0; i < b->clears.n; i++) clear_halo(b, &b->clears.at[i]);
-    count_bytes(b, p);
     b->lives.n = b->clears.n = 0;
     b->life = (Map){0};
 }

@@ -142,7 +142,7 @@ typedef struct Kernel {
     const char *layer;
     nrt_pass pass;
     Span span;
-    int64_t flops, bytes;   /* as in nrt_kernel */
+    int64_t flops, bytes, slots; /* as in nrt_kernel */
     const char *plan;       /* one line for people: algorithm, lane axis, tile, fused set */
     /* What the body may use, i64: its range, the task's number, images and lane blocks of the batch, and the number of
      * chunks (tasks of a BLOCKS segment) that the batch fills. */

@@ -182,7 +182,7 @@ static void print_kernel(Text *t, const Program *p, const Kernel *k) {
     print_name(t, k->name);
     text_printf(t, " layer ");
     print_name(t, k->layer ? k->layer : "");
-    text_printf(t, " %s flops=%lld bytes=%lld (", pass_names[k->pass], (long long)k->flops, (long long)k->bytes);
+    text_printf(t, " %s flops=%lld bytes=%lld slots=%lld (", pass_names[k->pass], (long long)k->flops, (long long)k->bytes, (long long)k->slots);
     for (int i = 0; i < 6; i++) {
         if (i > 0) text_printf(t, ", ");
         if (vars[i]) print_name(t, vars[i]->name);
@@ -587,6 +587,7 @@ static void parse_kernel(Parser *r) {
     k->pass = (nrt_pass)pass;
     key_number(r, "flops", 0, &k->flops);
     key_number(r, "bytes", 0, &k->bytes);
+    key_number(r, "slots", 0, &k->slots);
     parse_arguments(r, k);
     scan_string(&r->s, &k->plan);
     scan_span(&r->s, r->p->model, &k->span);

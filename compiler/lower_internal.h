@@ -1,4 +1,4 @@
-/* lower_internal.h: what lower.c (a nest becomes statements), layout.c (buffers become addresses) and program.c (groups become
+/* lower_internal.h: what lower.c (a nest becomes statements), layout.c (buffers become addresses), predict.c (what kernels should cost) and program.c (groups become
  * kernels and segments) share. */
 #ifndef NETC_LOWER_INTERNAL_H
 #define NETC_LOWER_INTERNAL_H
@@ -61,6 +61,9 @@ Buffer *layout_view(Build *b, Buffer *base, Type type, int lanes);
 void layout_note_nest(Lower *lw, const Nest *n);
 /* Gives addresses to the plan's buffers, and clears halos; updates the program's sizes. */
 void layout_finish(Build *b, const Plan *p);
+
+/* Fills in every kernel's bytes and slots, once all have addresses; `items` of each group. */
+void predict_kernels(Build *b, const Plan *p, const int64_t *items);
 
 /* Lowers a group to its kernel. */
 void lower_group(Lower *lw);

@@ -191,6 +191,7 @@ static void add_entry(Build *b, Plan *p, Entry *entry) {
         }
     }
     layout_finish(b, p);
+    predict_kernels(b, p, items);
 }
 
 Program *program_lower(Arena *a, Diag *diag, const Graph *g, const PlanOptions *options) {
@@ -213,7 +214,7 @@ static void print_segment(const Segment *s, const Program *p, Text *out) {
     text_printf(out, "  %s: %s\n", s->name, s->kind == SEGMENT_BLOCKS ? "depth first, a lane block a task" : "independent kernels, cut into items");
     for (int i = 0; i < s->parts.n; i++) {
         const Kernel *k = s->parts.at[i].kernel;
-        text_printf(out, "    %-36s %10lld flop %9lld B  ", k->name, (long long)k->flops, (long long)k->bytes);
+        text_printf(out, "    %-36s %10lld flop %9lld B %10lld slots  ", k->name, (long long)k->flops, (long long)k->bytes, (long long)k->slots);
         if (s->kind == SEGMENT_ITEMS) text_printf(out, "%lld items by %lld; ", (long long)s->parts.at[i].items, (long long)s->parts.at[i].per_task);
         text_printf(out, "%s\n", k->plan);
     }
@@ -221,7 +222,7 @@ static void print_segment(const Segment *s, const Program *p, Text *out) {
 }
 
 void program_print_plan(const Program *p, Text *out) {
-    text_printf(out, "plan of %s: lanes hold %d image%s, a chunk is %lld lane block%s; flop and bytes are for one image\n", p->model->name, p->lanes, p->lanes == 1 ? "" : "s", (long long)p->chunk, p->chunk == 1 ? "" : "s");
+    text_printf(out, "plan of %s: lanes hold %d image%s, a chunk is %lld lane block%s; flop and bytes are for one image, slots (predicted: vector multiply-adds that a core could do meanwhile) for the batch\n", p->model->name, p->lanes, p->lanes == 1 ? "" : "s", (long long)p->chunk, p->chunk == 1 ? "" : "s");
     const Entry *entries[] = {&p->step, &p->infer};
     for (int e = 0; e < 2; e++) {
         text_printf(out, "%s\n", entries[e]->name);

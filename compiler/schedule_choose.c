@@ -117,6 +117,8 @@ static double axis_cost(const Search *q, int64_t size[AXIS_MAX], const int axes[
     return sum;
 }
 
+bool schedule_fits_registers(const Machine *m, int64_t accs, int64_t held) { return accs + held + 1 + (m->registers <= 16) <= m->registers; }
+
 static bool fits_registers(const Search *q, const Machine *m, const int axes[TILED_AXES]) {
     int64_t accs = 1, la = 1, lb = 1;
     for (int k = 0; k < TILED_AXES; k++) {
@@ -126,7 +128,7 @@ static bool fits_registers(const Search *q, const Machine *m, const int axes[TIL
         if (expr_uses(q->a, q->n->axis[axes[k]].var)) la *= t;
         if (expr_uses(q->b, q->n->axis[axes[k]].var)) lb *= t;
     }
-    return accs + i64_min(la, lb) + 1 <= m->registers;
+    return schedule_fits_registers(m, accs, i64_min(la, lb));
 }
 
 static bool can_tile(const Nest *n, int i) {

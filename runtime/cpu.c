@@ -117,9 +117,19 @@ uint64_t cpu_ticks(void)
 }
 #endif
 
-double cpu_seconds(void)
+static double read_clock(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double cpu_seconds(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+double cpu_thread_seconds(void)
+{
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }

@@ -13,5 +13,7 @@ int cpu_missing(const char *features, char *buf, size_t size);
 uint64_t cpu_ticks(void);
 /* Seconds of a clock that never goes back. */
 double cpu_seconds(void);
+/* Seconds that this thread has run on a processor. */
+double cpu_thread_seconds(void);
 
 #endif

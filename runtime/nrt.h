@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-enum { NRT_ABI = 2 };
+enum { NRT_ABI = 3 };
 
 typedef struct nrt_ctx nrt_ctx;
 
@@ -93,6 +93,7 @@ typedef struct nrt_kernel {  /* one row of `time`; ctx->ticks is indexed by its 
     const char *layer;       /* the layer it works for ("conv1"), or "" */
     int32_t pass;            /* nrt_pass */
     int64_t flops, bytes;    /* floating-point operations, and bytes read or written at least once, for one image */
+    int64_t slots;           /* predicted time for `batch` images on one core: the vector multiply-adds (of 2 * lanes flop) that it could do meanwhile */
     nrt_result result;       /* of a forward kernel of step; else NRT_NOWHERE */
 } nrt_kernel;
 

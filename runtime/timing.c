@@ -2,8 +2,8 @@
  *
  * A kernel's time is its threads' ticks of one step, divided by the number of threads: its share of the step when all threads
  * are busy. Every figure is the median over the steps. Ticks become seconds by comparing both clocks over the second run.
- * The peak that shares refer to is measured here, on the same threads: the best of several runs of model->peak. Whether the data keeps up
- * is measured last, where the data is at hand (data_timing.h). */
+ * The peak that shares refer to is measured here, on the same threads: the best of several runs of model->peak. It also turns the slots that
+ * the compiler predicted for each kernel into seconds. Whether the data keeps up is measured last, where the data is at hand (data_timing.h). */
 #include "commands.h"
 #include "cpu.h"
 #include "data_timing.h"
@@ -62,34 +62,40 @@ static void random_batch(Timing *t, int64_t n, uint64_t seed)
         t->batch.target[i] = (float)rng_uniform(&r);
 }
 
+/* ctx->ticks: for each worker, the nanoseconds of processor time that it took. */
 static void peak_task(nrt_ctx *ctx, int64_t task, int64_t worker)
 {
+    double start = cpu_thread_seconds();
     (void)task;
     nrt_the_model.peak(ctx->n, ctx->out + worker * SINK);
+    ctx->ticks[worker] += (uint64_t)((cpu_thread_seconds() - start) * 1e9);
 }
 
-/* Seconds of `iterations` in each part, PEAK_PARTS parts a thread. */
+/* Mean seconds of processor time of `iterations`, PEAK_PARTS parts a thread: whoever else uses the machine does not count. */
 static double peak_seconds(nrt_ctx *ctx, int threads, int64_t iterations)
 {
-    double start = cpu_seconds();
+    double sum = 0;
     ctx->n = iterations;
+    memset(ctx->ticks, 0, (size_t)threads * sizeof *ctx->ticks);
     nrt_parallel_for(peak_task, ctx, (int64_t)threads * PEAK_PARTS);
-    return cpu_seconds() - start;
+    for (int w = 0; w < threads; w++)
+        sum += (double)ctx->ticks[w] * 1e-9;
+    return sum / threads / PEAK_PARTS;
 }
 
 static double measure_peak(const Machine *k)
 {
     int threads = pool_threads(k->pool);
-    nrt_ctx ctx = {.out = mem_pages((size_t)threads * SINK * sizeof(float)), .pool = k->pool};
+    nrt_ctx ctx = {.out = mem_pages((size_t)threads * SINK * sizeof(float)), .ticks = mem_get((size_t)threads, sizeof *ctx.ticks), .pool = k->pool};
     int64_t iterations = 1000;
-    double best, flops;
-    while ((best = peak_seconds(&ctx, threads, iterations)) < 0.02)
+    double best;
+    while ((best = peak_seconds(&ctx, threads, iterations)) < 0.0025)
         iterations *= 2;
     for (int i = 0; i < PEAK_RUNS; i++)
         best = fmin(best, peak_seconds(&ctx, threads, iterations));
-    flops = (double)k->model->peak_flops_per_iteration * (double)iterations * threads * PEAK_PARTS;
     mem_pages_free(ctx.out, (size_t)threads * SINK * sizeof(float));
-    return flops / best;
+    free(ctx.ticks);
+    return (double)k->model->peak_flops_per_iteration * (double)iterations * threads / best;
 }
 
 static void measure_steps(Timing *t)
@@ -156,7 +162,7 @@ static void measure_data(Timing *t, const Options *o)
 
 /* ---- output ---- */
 
-typedef struct Cost { double seconds, flops; } Cost; /* of a batch */
+typedef struct Cost { double seconds, predicted, flops; } Cost; /* of a batch */
 
 /* Kernels of inference take no part in a training step. */
 static bool kernel_ran(const Timing *t, int kernel)
@@ -164,11 +170,19 @@ static bool kernel_ran(const Timing *t, int kernel)
     return t->kernel_s[kernel] > 0;
 }
 
+/* A slot is a multiply-add of vectors on one core; the peak is that of all threads, which share the work. */
+static double predicted_seconds(const Timing *t, int kernel)
+{
+    double flop_per_slot = 2.0 * (double)t->m->lanes, share = (double)t->batch.n / (double)t->m->train.batch;
+    return (double)t->m->kernels[kernel].slots * share * flop_per_slot / t->peak;
+}
+
 static void cost_add(Cost *c, const Timing *t, int kernel)
 {
     if (!kernel_ran(t, kernel))
         return;
     c->seconds += t->kernel_s[kernel];
+    c->predicted += predicted_seconds(t, kernel);
     c->flops += (double)t->m->kernels[kernel].flops * (double)t->batch.n;
 }
 
@@ -192,6 +206,33 @@ static void print_cost(const Timing *t, Cost c)
         printf(" %9.4f %7.1f %4.0f%%", c.seconds * 1e3, gflops(c), 100 * gflops(c) * 1e9 / t->peak);
     else
         printf(" %9s %7s %5s", "-", "-", "-");
+}
+
+/* A mark for each hundredth. */
+static void print_bar(double share)
+{
+    enum { MARKS_MOST = 40 };
+    for (int i = 0; i < (int)(100 * share + 0.5) && i < MARKS_MOST; i++)
+        putchar('#');
+}
+
+/* Does the prediction hold, within the 30% beyond which the compiler's model of the machine wants mending? */
+static bool holds(const Timing *t, int kernel)
+{
+    double ratio = predicted_seconds(t, kernel) / t->kernel_s[kernel];
+    return ratio > 0.7 && ratio < 1.3;
+}
+
+static void print_prediction(const Timing *t)
+{
+    Cost all = {0, 0, 0}, near = {0, 0, 0};
+    for (int i = 0; i < t->m->kernel_count; i++) {
+        cost_add(&all, t, i);
+        if (kernel_ran(t, i) && holds(t, i))
+            cost_add(&near, t, i);
+    }
+    printf("\nall kernels %.4f ms, predicted %.4f ms; %.0f%% of the time is in kernels that are predicted within 30%%\n", all.seconds * 1e3,
+           all.predicted * 1e3, all.seconds > 0 ? 100 * near.seconds / all.seconds : 0);
 }
 
 static void print_data(const Timing *t)
@@ -222,22 +263,26 @@ static void print_tables(const Timing *t)
         }
         printf("\n");
     }
-    printf("\n%-40s %-17s %9s %7s %5s\n", "kernel", "pass", "ms", "GFLOP/s", "peak");
+    printf("\n%-40s %-17s %9s %7s %5s %10s %9s  %s\n", "kernel", "pass", "ms", "GFLOP/s", "peak", "predicted", "MB", "share of the step");
     for (int i = 0; i < t->m->kernel_count; i++) {
         const nrt_kernel *k = &t->m->kernels[i];
-        Cost c = {0, 0};
+        Cost c = {0, 0, 0};
         if (!kernel_ran(t, i))
             continue;
         cost_add(&c, t, i);
         printf("%-40s %-16s", k->name, k->pass >= 0 && k->pass < PASSES ? pass_names[k->pass] : "");
         print_cost(t, c);
+        printf(" %10.4f %9.2f  ", c.predicted * 1e3, (double)k->bytes * images * 1e-6);
+        print_bar(c.seconds / t->step_s);
         printf("\n");
     }
+    print_prediction(t);
 }
 
 static void json_cost(const Timing *t, const char *prefix, Cost c)
 {
-    printf("\"%sms\":%.6g,\"%sgflops\":%.6g,\"%speak_share\":%.6g", prefix, c.seconds * 1e3, prefix, gflops(c), prefix, gflops(c) * 1e9 / t->peak);
+    printf("\"%sms\":%.6g,\"%spredicted_ms\":%.6g,\"%sgflops\":%.6g,\"%speak_share\":%.6g", prefix, c.seconds * 1e3, prefix, c.predicted * 1e3, prefix,
+           gflops(c), prefix, gflops(c) * 1e9 / t->peak);
 }
 
 static void print_json(const Timing *t)
@@ -270,7 +315,7 @@ static void print_json(const Timing *t)
     printf("],\"kernels\":[");
     for (int i = 0, shown = 0; i < t->m->kernel_count; i++) {
         const nrt_kernel *k = &t->m->kernels[i];
-        Cost c = {0, 0};
+        Cost c = {0, 0, 0};
         if (!kernel_ran(t, i))
             continue;
         cost_add(&c, t, i);
@@ -280,7 +325,7 @@ static void print_json(const Timing *t)
         json_write_string(stdout, k->layer);
         printf(",\"pass\":\"%s\",", k->pass >= 0 && k->pass < PASSES ? keys[k->pass] : "other");
         json_cost(t, "", c);
-        putchar('}');
+        printf(",\"bytes\":%lld}", (long long)(k->bytes * t->batch.n));
     }
     printf("]}\n");
 }

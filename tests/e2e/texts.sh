@@ -33,7 +33,7 @@ same one two
 
 echo "== what runs across the batch may compute images that are not there, and so keeps away from the caller's arrays"
 train='train { batch = 64; loss = squared_error; data = arrays(inputs="x.npy", targets="y.npy") }'
-across() { grep -Eq '^ +linear1\.forward +[0-9]+ flop +[0-9]+ B +[0-9]+ items' "$1"; } # across PLAN: does linear1 run across the batch?
+across() { grep -Eq '^ +linear1\.forward +[0-9]+ flop +[0-9]+ B +[0-9]+ slots +[0-9]+ items' "$1"; } # across PLAN: does linear1 run across the batch?
 printf 'network n(1600) -> 3 { linear(1100); linear(3) }\n%s\n' "$train" >inside.net
 expect 0 "$NETC" inside.net --emit=plan=inside.plan
 across inside.plan || fail "a linear layer with 7 MB of weights does not run across the batch"

@@ -27,8 +27,8 @@ expect 0 ./lenet export weights.safetensors
 expect 0 ./lenet train --quiet --max-steps 1 --init-weights weights.safetensors --out again
 expect 0 ./lenet time --steps 5 --json
 for key in images_per_s step_ms gflops peak_gflops peak_rss_bytes layers; do grep -q "\"$key\":" out.txt || fail "time --json lacks $key"; done
-layer=$(grep -o '"name":"conv1","kind":"conv","forward_ms":[^,]*,"forward_gflops":[^,]*' out.txt)
-kernel=$(grep -o '"name":"conv1.forward","layer":"conv1","pass":"forward","ms":[^,]*,"gflops":[^,]*' out.txt)
+layer=$(grep -o '"name":"conv1","kind":"conv","forward_ms":[^,]*,"forward_predicted_ms":[^,]*,"forward_gflops":[^,]*' out.txt)
+kernel=$(grep -o '"name":"conv1.forward","layer":"conv1","pass":"forward","ms":[^,]*,"predicted_ms":[^,]*,"gflops":[^,]*' out.txt)
 [[ -n $layer && ${layer##*:} == "${kernel##*:}" ]] || fail "a layer of one kernel has another rate than the kernel: $layer, $kernel"
 ! grep -q '\.infer"' out.txt || fail "time lists kernels that are no part of a training step"
 

@@ -119,8 +119,8 @@ static const nrt_layer layers[] = {
     {"linear1", "linear", 1, {CLASSES, 0, 0}, INPUTS * CLASSES + CLASSES, INPUTS * CLASSES},
 };
 static const nrt_kernel kernels[] = {
-    {"linear1.forward", "linear1", NRT_FORWARD, 2 * INPUTS * CLASSES, INPUTS * 4, {0}},
-    {"linear1.backward_weights", "linear1", NRT_BACKWARD_WEIGHTS, 2 * INPUTS * CLASSES, INPUTS * 4, {0}},
+    {"linear1.forward", "linear1", NRT_FORWARD, 2 * INPUTS * CLASSES, INPUTS * 4, 1000, {0}},
+    {"linear1.backward_weights", "linear1", NRT_BACKWARD_WEIGHTS, 2 * INPUTS * CLASSES, INPUTS * 4, 1000, {0}},
 };
 
 #ifndef FAKE_FEATURES
