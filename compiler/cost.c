@@ -29,8 +29,9 @@ typedef struct Cost {
     int depth;
     const Var *lane;               /* or null */
     Run run;
-    int nkeys;
-    uint64_t key[KEYS];            /* addresses that the run has loaded from */
+    int nkeys, nrun;               /* the run's keys, and its number from 1 on */
+    uint64_t key[KEYS];            /* addresses that it has loaded from, ... */
+    int key_run[KEYS];             /* ... if its number stands here */
     Map known;                     /* from a loop without loops inside to what one pass of it takes */
 } Cost;
 
@@ -83,16 +84,17 @@ static uint64_t place_key(const Cost *c, const Buffer *b, const Affine *at, int6
             }
         }
     }
-    return mix(h, (uint64_t)fixed) | 1;
+    return mix(h, (uint64_t)fixed);
 }
 
 /* Says whether the run meets the key for the first time. */
 static bool add_key(Cost *c, uint64_t key) {
     uint64_t i = key % KEYS;
-    for (; c->key[i]; i = (i + 1) % KEYS)
+    for (; c->key_run[i] == c->nrun; i = (i + 1) % KEYS)
         if (c->key[i] == key) return false;
     if (c->nkeys >= KEYS / 2) return true; /* a run so long that its loads are few beside the rest */
     c->key[i] = key;
+    c->key_run[i] = c->nrun;
     c->nkeys++;
     return true;
 }
@@ -148,7 +150,7 @@ static void add_store(Cost *c, const Stmt *s) {
         return;
     }
     c->run.updates++;
-    c->run.accs += add_key(c, mix(key, 2) | 1);
+    c->run.accs += add_key(c, mix(key, 2));
 }
 
 /* Slots of the run since the last call. Values beyond the registers go to the stack and come back. */
@@ -164,8 +166,8 @@ static double end_run(Cost *c) {
     double chain = r.accs ? LATENCY_CYCLES * per_cycle * (double)r.updates / (double)r.accs : 0;
     if (chain > longest) longest = chain;
     memset(&c->run, 0, sizeof c->run);
-    if (c->nkeys) memset(c->key, 0, sizeof c->key);
     c->nkeys = 0;
+    c->nrun++;
     return longest;
 }
 
@@ -266,6 +268,7 @@ double cost_work(Arena *a, const Kernel *k, const Machine *m, int64_t hi, int64_
     Cost *c = ARENA_NEW(a, Cost);
     c->a = a;
     c->m = m;
+    c->nrun = 1;
     push(c, k->lo, 0, false);
     push(c, k->hi, hi, false);
     push(c, k->task, 0, false);

@@ -349,9 +349,17 @@ static bool read_loops(Driver *d) {
     return want_graph(d, d->program->model) && write_loops(d);
 }
 
+/* Does somebody look at the module? Then it has to be one. */
+static bool shows_module(const Driver *d) {
+    static const EmitKind forms[] = {EMIT_LLVM_IR, EMIT_LLVM_BC, EMIT_ASM, EMIT_OBJ};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (options_emit(&d->options, forms[i])) return true;
+    return d->options.passes.print_changed || d->options.passes.print_after[PASS_EMIT];
+}
+
 /* The kernels as LLVM IR, and what is made of that but for the executable. */
 static bool generate(Driver *d) {
-    EmitOptions options = {.opt_level = d->options.level, .debug = d->options.lines, .share = d->options.on[SWITCH_SHARE]};
+    EmitOptions options = {.opt_level = d->options.level, .debug = d->options.lines, .share = d->options.on[SWITCH_SHARE], .parts = shows_module(d) ? 1 : EMIT_PARTS_MAX};
     pass_begin(&d->passes, PASS_EMIT);
     d->code_module = emit_program(d->arena, d->program, d->diag, d->target, &options);
     bool goes_on = end_pass(d, PASS_EMIT, "llvm-ir", print_ir);
@@ -360,12 +368,12 @@ static bool generate(Driver *d) {
     return !nothing_after(d, EMIT_OBJ) || stop(d, EXIT_OK);
 }
 
-static bool link_to(Driver *d, const Text *object, const char *path) {
+static bool link_to(Driver *d, const Text *objects, int n, const char *path) {
     Type in = d->program->model->input;
     bool pictures = in.rank == 3 && (in.dim[0] == 1 || in.dim[0] == 3); /* what `predict FILE` and images() can feed */
     LinkOptions options = {.pictures = pictures, .strip = !d->options.lines, .verbose = d->options.verbose, .dry_run = d->options.dry_run};
     pass_begin(&d->passes, PASS_LINK);
-    int code = link_executable(d->arena, object->at, object->n, path, &options);
+    int code = link_executable(d->arena, objects, n, path, &options);
     return code ? stop(d, code) : end_pass(d, PASS_LINK, NULL, NULL);
 }
 
@@ -374,11 +382,11 @@ static bool make_executable(Driver *d) {
     const char *path = output_path(d, asked ? asked : &(Emit){.kind = EMIT_EXE});
     if (!path) return false;
     if (!d->target->host) return fail(d, EXIT_USAGE, "an executable for '%s' cannot be linked here: say --emit=obj", d->target->triple);
-    Text object = {0};
+    Text objects[EMIT_PARTS_MAX];
     pass_begin(&d->passes, PASS_CODEGEN);
-    emit_write(d->code_module, EMIT_OBJECT, &object);
-    bool good = end_pass(d, PASS_CODEGEN, NULL, NULL) && link_to(d, &object, path);
-    text_free(&object);
+    int n = emit_objects(d->code_module, objects);
+    bool good = end_pass(d, PASS_CODEGEN, NULL, NULL) && link_to(d, objects, n, path);
+    for (int i = 0; i < n; i++) text_free(&objects[i]);
     return good;
 }
 

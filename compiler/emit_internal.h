@@ -3,11 +3,13 @@
 #define NETC_EMIT_INTERNAL_H
 
 #include "emit_llvm.h"
+#include "emit_parts.h"
 
 #include <llvm-c/Core.h>
 #include <llvm-c/DebugInfo.h>
 #include <llvm-c/TargetMachine.h>
 
+enum { EMIT_MAIN_PART = 0 };    /* segments, entries and the model are here */
 enum { SHARED_OFFSETS = 5 }; /* the place of `offsets` among shared_type's arguments */
 
 typedef struct Emit {
@@ -16,6 +18,8 @@ typedef struct Emit {
     const Diag *diag;
     const Target *target;
     EmitOptions options;
+    const Parts *parts;
+    int part;                    /* the one that is emitted here */
     LLVMContextRef cx;
     LLVMModuleRef module;
     LLVMTargetMachineRef machine;
@@ -24,7 +28,7 @@ typedef struct Emit {
     LLVMTypeRef kernel_type;     /* void(ptr ctx, i64 worker, i64 lo, i64 hi, i64 task) */
     LLVMTypeRef shared_type;     /* the same, and ptr offsets: of the buffers of one of several kernels alike */
     LLVMTypeRef task_type;       /* nrt_task_fn */
-    LLVMValueRef *kernels;       /* by place in p->kernels */
+    LLVMValueRef *kernels;       /* by place in p->kernels; null: in another part, and not called from this one */
     LLVMValueRef parallel_for;
     LLVMDIBuilderRef di;         /* null without debugging */
     LLVMMetadataRef *di_files;   /* by the Diag's file number; null until used */
@@ -35,7 +39,9 @@ typedef struct Emit {
 
 /* ---- emit_llvm.c ---- */
 
-/* A new internal function with the target's attributes, and an entry block at which the builder then stands. */
+/* How kernels are linked: among several parts they are seen, but not outside of the executable. */
+LLVMLinkage emit_linkage(const Emit *e);
+/* A new function with the target's attributes, and an entry block at which the builder then stands. */
 LLVMValueRef emit_function(Emit *e, const char *name, LLVMTypeRef type, LLVMLinkage linkage);
 LLVMBasicBlockRef emit_block(Emit *e, const char *name);
 LLVMValueRef emit_i64(const Emit *e, int64_t x);

@@ -20,7 +20,6 @@
 
 #include <stddef.h>
 
-#include "loop_alike.h"
 #include "map.h"
 
 enum { DEPTH_MAX = 80, LANES_MAX = 64, SPACES = SPACE_LOCAL + 1 };
@@ -646,7 +645,7 @@ static void bind_arguments(Body *b) {
 }
 
 /* A function of this name that does what the kernel says: on the kernel's own buffers, or (shared) on those of a table. */
-static LLVMValueRef kernel_function(Emit *e, const Kernel *k, const char *name, const Likeness *shared) {
+static LLVMValueRef kernel_function(Emit *e, const Kernel *k, const char *name, LLVMLinkage linkage, const Likeness *shared) {
     Body *b = ARENA_NEW(e->a, Body);
     b->e = e;
     b->k = k;
@@ -654,7 +653,7 @@ static LLVMValueRef kernel_function(Emit *e, const Kernel *k, const char *name, 
     b->shared = shared;
     if (shared) b->starts = ARENA_ARRAY(e->a, LLVMValueRef, i64_max(shared->buffers.n, 1));
     LLVMSetCurrentDebugLocation2(e->b, NULL);
-    b->fn = emit_function(e, name, shared ? e->shared_type : e->kernel_type, LLVMInternalLinkage);
+    b->fn = emit_function(e, name, shared ? e->shared_type : e->kernel_type, linkage);
     b->subprogram = emit_subprogram(e, b->fn, name, k->span);
     LLVMSetCurrentDebugLocation2(e->b, emit_place(e, k->span, b->subprogram));
     b->ctx = LLVMGetParam(b->fn, 0);
@@ -686,7 +685,7 @@ static LLVMValueRef offset_table(Emit *e, const char *name, const Likeness *l) {
 static LLVMValueRef shared_kernel(Emit *e, const Kernel *k, const char *name, LLVMValueRef body, const Likeness *l) {
     LLVMValueRef args[SHARED_OFFSETS + 1];
     LLVMSetCurrentDebugLocation2(e->b, NULL);
-    LLVMValueRef fn = emit_function(e, name, e->kernel_type, LLVMInternalLinkage);
+    LLVMValueRef fn = emit_function(e, name, e->kernel_type, emit_linkage(e));
     LLVMSetCurrentDebugLocation2(e->b, emit_place(e, k->span, emit_subprogram(e, fn, name, k->span)));
     for (unsigned i = 0; i < SHARED_OFFSETS; i++) args[i] = LLVMGetParam(fn, i);
     args[SHARED_OFFSETS] = offset_table(e, arena_printf(e->a, "%s.offsets", name), l);
@@ -695,33 +694,32 @@ static LLVMValueRef shared_kernel(Emit *e, const Kernel *k, const char *name, LL
     return fn;
 }
 
-/* Kernels of one key. */
-typedef struct Family { int size; LLVMValueRef body; } Family;
-
-static Family *family_of(Emit *e, Map *families, const char *key) {
-    void **at = map_at(e->a, families, key);
-    if (!*at) *at = ARENA_NEW(e->a, Family);
-    return *at;
+/* A kernel whose code is in another part. */
+static LLVMValueRef declare_kernel(Emit *e, const char *name) {
+    LLVMValueRef fn = LLVMAddFunction(e->module, name, e->kernel_type);
+    LLVMSetVisibility(fn, LLVMHiddenVisibility);
+    return fn;
 }
 
 void emit_kernels(Emit *e) {
     int n = e->p->kernels.n;
-    Map families = {0};
-    Likeness *like = ARENA_ARRAY(e->a, Likeness, i64_max(n, 1));
+    Map bodies = {0}; /* by family */
     e->kernels = ARENA_ARRAY(e->a, LLVMValueRef, i64_max(n, 1));
-    for (int i = 0; i < n && e->options.share; i++) {
-        like[i] = loop_likeness(e->a, e->p->kernels.at[i]);
-        family_of(e, &families, like[i].key)->size++;
-    }
     for (int i = 0; i < n; i++) {
         const Kernel *k = e->p->kernels.at[i];
+        const Family *f = e->parts->family[i];
         const char *name = arena_printf(e->a, "%s.%s", e->p->model->name, k->name);
-        Family *f = e->options.share ? family_of(e, &families, like[i].key) : NULL;
-        if (!f || f->size == 1) {
-            e->kernels[i] = kernel_function(e, k, name, NULL);
+        if (f->part != e->part) {
+            if (e->part == EMIT_MAIN_PART) e->kernels[i] = declare_kernel(e, name);
             continue;
         }
-        if (!f->body) f->body = kernel_function(e, k, arena_printf(e->a, "%s.and_alike", name), &like[i]);
-        e->kernels[i] = shared_kernel(e, k, name, f->body, &like[i]);
+        if (f->size == 1) {
+            e->kernels[i] = kernel_function(e, k, name, emit_linkage(e), NULL);
+            continue;
+        }
+        const Likeness *like = &e->parts->like[i];
+        void **body = map_at(e->a, &bodies, f);
+        if (!*body) *body = kernel_function(e, k, arena_printf(e->a, "%s.and_alike", name), LLVMInternalLinkage, like);
+        e->kernels[i] = shared_kernel(e, k, name, *body, like);
     }
 }

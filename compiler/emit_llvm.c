@@ -3,6 +3,8 @@
  * The passes are few because the loops come finished: sroa turns locals whose indices are constants into registers, early-cse
  * merges loads and addresses that unrolling repeated, licm moves out of loops what none of their stores can change (the
  * spaces of loop.h are declared not to overlap), simplifycfg merges the blocks that a kernel's addresses were kept in.
+ *
+ * Several parts are several contexts, each with its module, arena and thread; they share the program, which nobody changes.
  */
 #include "emit_internal.h"
 
@@ -11,9 +13,11 @@
 #include <llvm-c/Error.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
+#include <pthread.h>
 #include <string.h>
 
-struct Emitted { LLVMContextRef cx; LLVMModuleRef module; LLVMTargetMachineRef machine; };
+typedef struct Module { LLVMContextRef cx; LLVMModuleRef module; LLVMTargetMachineRef machine; } Module;
+struct Emitted { int n; Module part[EMIT_PARTS_MAX]; };
 
 /* ---- small builders ---- */
 
@@ -57,10 +61,13 @@ static void add_attribute(Emit *e, LLVMValueRef fn, const char *key, const char 
     LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, at);
 }
 
+LLVMLinkage emit_linkage(const Emit *e) { return e->parts->n > 1 ? LLVMExternalLinkage : LLVMInternalLinkage; }
+
 LLVMValueRef emit_function(Emit *e, const char *name, LLVMTypeRef type, LLVMLinkage linkage) {
     LLVMValueRef fn = LLVMAddFunction(e->module, name, type);
     unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
     LLVMSetLinkage(fn, linkage);
+    if (linkage == LLVMExternalLinkage) LLVMSetVisibility(fn, LLVMHiddenVisibility);
     LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, nounwind, 0));
     add_attribute(e, fn, "target-cpu", e->target->cpu);
     add_attribute(e, fn, "tune-cpu", e->target->tune);
@@ -120,10 +127,7 @@ static void open_debug(Emit *e) {
 
 /* ---- the module ---- */
 
-static LLVMTargetMachineRef open_machine(const Target *t, int opt_level) {
-    static const LLVMCodeGenOptLevel code_levels[] = { LLVMCodeGenLevelNone, LLVMCodeGenLevelLess, LLVMCodeGenLevelDefault, LLVMCodeGenLevelAggressive };
-    LLVMTargetRef target;
-    char *message = NULL;
+static void init_target(const Target *t) {
     if (t->x86) {
         LLVMInitializeX86TargetInfo();
         LLVMInitializeX86Target();
@@ -136,6 +140,12 @@ static LLVMTargetMachineRef open_machine(const Target *t, int opt_level) {
         LLVMInitializeAArch64AsmPrinter();
         LLVMInitializeAArch64AsmParser(); /* for the one instruction of emit_segment.c */
     }
+}
+
+static LLVMTargetMachineRef open_machine(const Target *t, int opt_level) {
+    static const LLVMCodeGenOptLevel code_levels[] = { LLVMCodeGenLevelNone, LLVMCodeGenLevelLess, LLVMCodeGenLevelDefault, LLVMCodeGenLevelAggressive };
+    LLVMTargetRef target;
+    char *message = NULL;
     if (LLVMGetTargetFromTriple(t->triple, &target, &message)) BUG("LLVM knows no target '%s': %s", t->triple, message);
     return LLVMCreateTargetMachine(target, t->triple, t->cpu, "", code_levels[opt_level], LLVMRelocPIC, LLVMCodeModelDefault);
 }
@@ -188,23 +198,53 @@ static void optimize(const Emit *e) {
     LLVMDisposePassBuilderOptions(options);
 }
 
-Emitted *emit_program(Arena *a, const Program *p, const Diag *d, const Target *target, const EmitOptions *options) {
-    Emit e = { .a = a, .p = p, .diag = d, .target = target, .options = *options };
-    ENSURE(options->opt_level >= 0 && options->opt_level <= 3);
-    open_module(&e);
-    emit_kernels(&e);
-    LLVMValueRef step = emit_entry(&e, &p->step, true);
-    LLVMValueRef infer = emit_entry(&e, &p->infer, false);
-    emit_model(&e, step, infer);
-    if (e.di) {
-        LLVMDIBuilderFinalize(e.di);
-        LLVMDisposeDIBuilder(e.di);
+static void emit_main(Emit *e) {
+    LLVMValueRef step = emit_entry(e, &e->p->step, true);
+    LLVMValueRef infer = emit_entry(e, &e->p->infer, false);
+    emit_model(e, step, infer);
+}
+
+/* ---- parts, side by side ---- */
+
+typedef struct Job { Emit e; Module *out; pthread_t thread; bool runs; Text *object; } Job;
+
+static void *emit_part(void *job) {
+    Emit *e = &((Job *)job)->e;
+    e->a = arena_new();
+    open_module(e);
+    emit_kernels(e);
+    if (e->part == EMIT_MAIN_PART) emit_main(e);
+    if (e->di) {
+        LLVMDIBuilderFinalize(e->di);
+        LLVMDisposeDIBuilder(e->di);
     }
-    LLVMDisposeBuilder(e.b);
-    check_module(&e);
-    if (options->opt_level > 0) optimize(&e);
+    LLVMDisposeBuilder(e->b);
+    check_module(e);
+    if (e->options.opt_level > 0) optimize(e);
+    arena_free(e->a);
+    *((Job *)job)->out = (Module){ e->cx, e->module, e->machine };
+    return NULL;
+}
+
+/* Runs the jobs, the first on this thread; where the system gives no other, all of them. */
+static void run_jobs(Job *job, int n, void *(*run)(void *job)) {
+    for (int i = 1; i < n; i++) job[i].runs = pthread_create(&job[i].thread, NULL, run, &job[i]) == 0;
+    for (int i = 0; i < n; i++)
+        if (!job[i].runs) run(&job[i]);
+    for (int i = 1; i < n; i++)
+        if (job[i].runs) pthread_join(job[i].thread, NULL);
+}
+
+Emitted *emit_program(Arena *a, const Program *p, const Diag *d, const Target *target, const EmitOptions *options) {
+    ENSURE(options->opt_level >= 0 && options->opt_level <= 3 && options->parts <= EMIT_PARTS_MAX);
+    Parts parts = emit_parts(a, p, options->parts, options->share);
     Emitted *out = ARENA_NEW(a, Emitted);
-    *out = (Emitted){ e.cx, e.module, e.machine };
+    Job job[EMIT_PARTS_MAX];
+    out->n = parts.n;
+    init_target(target);
+    for (int i = 0; i < parts.n; i++)
+        job[i] = (Job){ .e = { .p = p, .diag = d, .target = target, .options = *options, .parts = &parts, .part = i }, .out = &out->part[i] };
+    run_jobs(job, parts.n, emit_part);
     return out;
 }
 
@@ -215,32 +255,55 @@ static void append_buffer(Text *out, LLVMMemoryBufferRef buffer) {
     LLVMDisposeMemoryBuffer(buffer);
 }
 
-/* Generating code rewrites the module: it works on a copy, so that what is written next is not changed by it. */
-static void write_code(Emitted *e, LLVMCodeGenFileType type, Text *out) {
-    LLVMModuleRef copy = LLVMCloneModule(e->module);
+static LLVMMemoryBufferRef generate_code(const Module *m, LLVMModuleRef module, LLVMCodeGenFileType type) {
     LLVMMemoryBufferRef buffer;
     char *message = NULL;
-    if (LLVMTargetMachineEmitToMemoryBuffer(e->machine, copy, type, &message, &buffer)) BUG("code generation failed: %s", message);
+    if (LLVMTargetMachineEmitToMemoryBuffer(m->machine, module, type, &message, &buffer)) BUG("code generation failed: %s", message);
+    return buffer;
+}
+
+/* Generating code rewrites the module: it works on a copy, so that what is written next is not changed by it. */
+static void write_code(const Module *m, LLVMCodeGenFileType type, Text *out) {
+    LLVMModuleRef copy = LLVMCloneModule(m->module);
+    append_buffer(out, generate_code(m, copy, type));
     LLVMDisposeModule(copy);
-    append_buffer(out, buffer);
 }
 
 void emit_write(Emitted *e, CodeKind kind, Text *out) {
+    const Module *m = &e->part[EMIT_MAIN_PART];
+    ENSURE(e->n == 1);
     switch (kind) {
     case EMIT_IR: {
-        char *text = LLVMPrintModuleToString(e->module);
+        char *text = LLVMPrintModuleToString(m->module);
         text_append(out, text, strlen(text));
         LLVMDisposeMessage(text);
         break;
     }
-    case EMIT_BITCODE: append_buffer(out, LLVMWriteBitcodeToMemoryBuffer(e->module)); break;
-    case EMIT_ASSEMBLY: write_code(e, LLVMAssemblyFile, out); break;
-    case EMIT_OBJECT: write_code(e, LLVMObjectFile, out); break;
+    case EMIT_BITCODE: append_buffer(out, LLVMWriteBitcodeToMemoryBuffer(m->module)); break;
+    case EMIT_ASSEMBLY: write_code(m, LLVMAssemblyFile, out); break;
+    case EMIT_OBJECT: write_code(m, LLVMObjectFile, out); break;
     }
 }
 
+static void *write_part(void *job) {
+    write_code(((Job *)job)->out, LLVMObjectFile, ((Job *)job)->object);
+    return NULL;
+}
+
+int emit_objects(Emitted *e, Text out[EMIT_PARTS_MAX]) {
+    Job job[EMIT_PARTS_MAX];
+    for (int i = 0; i < e->n; i++) {
+        out[i] = (Text){ 0 };
+        job[i] = (Job){ .out = &e->part[i], .object = &out[i] };
+    }
+    run_jobs(job, e->n, write_part);
+    return e->n;
+}
+
 void emit_free(Emitted *e) {
-    LLVMDisposeModule(e->module);
-    LLVMDisposeTargetMachine(e->machine);
-    LLVMContextDispose(e->cx);
+    for (int i = 0; i < e->n; i++) {
+        LLVMDisposeModule(e->part[i].module);
+        LLVMDisposeTargetMachine(e->part[i].machine);
+        LLVMContextDispose(e->part[i].cx);
+    }
 }

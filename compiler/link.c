@@ -1,4 +1,4 @@
-/* link.c: runs the linker. The object, and the executable while it is made, are in a private folder that is removed whatever
+/* link.c: runs the linker. The objects, and the executable while it is made, are in a private folder that is removed whatever
  * happens; the executable then goes to its place whole (file_write). The command is an argument vector for posix_spawnp, and
  * never sees a shell. What the linker writes on stderr passes through to the user.
  *
@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ARGS_MAX = 24 };
+enum { ARGS_MAX = 24, OBJECTS_MAX = 8 };
 extern char **environ;
 
 static int fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -81,12 +81,12 @@ static void print_command(const char *const *args) {
     fputc('\n', stderr);
 }
 
-static void build_command(const char **args, const char *linker, const char *object, const char *runtime, const char *output, const LinkOptions *o) {
+static void build_command(const char **args, const char *linker, const char *const *objects, int nobjects, const char *runtime, const char *output, const LinkOptions *o) {
     int n = 0;
     args[n++] = linker;
     args[n++] = "-o";
     args[n++] = output;
-    args[n++] = object;
+    for (int i = 0; i < nobjects; i++) args[n++] = objects[i];
     args[n++] = runtime;
     args[n++] = "-Wl,--gc-sections";
 #ifdef NETC_LINK_FLAGS
@@ -137,28 +137,37 @@ static int deliver(const char *made, const char *output) {
     return error ? fail(EXIT_IO, "cannot write '%s': %s", output, strerror(error)) : EXIT_OK;
 }
 
-static int link_in_folder(Arena *a, const char *folder, const void *object, size_t n, const char *output, const LinkOptions *o) {
-    const char *args[ARGS_MAX], *runtime = find_runtime(a, o);
-    const char *path = arena_printf(a, "%s/model.o", folder), *made = arena_printf(a, "%s/trainer", folder);
+static int write_objects(const char *const *paths, const Text *objects, int n) {
+    for (int i = 0; i < n; i++) {
+        int error = file_write(paths[i], objects[i].at, objects[i].n, 0600);
+        if (error) return fail(EXIT_IO, "cannot write '%s': %s", paths[i], strerror(error));
+    }
+    return EXIT_OK;
+}
+
+static int link_in_folder(Arena *a, const char *folder, const Text *objects, int n, const char *output, const LinkOptions *o) {
+    const char *args[ARGS_MAX], *paths[OBJECTS_MAX], *runtime = find_runtime(a, o), *made = arena_printf(a, "%s/trainer", folder);
+    ENSURE(n <= OBJECTS_MAX);
+    for (int i = 0; i < n; i++) paths[i] = arena_printf(a, i ? "%s/model%d.o" : "%s/model.o", folder, i);
     if (!runtime) return EXIT_ENV;
-    build_command(args, find_linker(o), path, runtime, made, o);
+    build_command(args, find_linker(o), paths, n, runtime, made, o);
     if (o->verbose || o->dry_run) print_command(args);
     if (o->dry_run) return EXIT_OK;
-    int error = file_write(path, object, n, 0600);
-    int code = error ? fail(EXIT_IO, "cannot write '%s': %s", path, strerror(error)) : run_command(args);
+    int code = write_objects(paths, objects, n);
+    if (code == EXIT_OK) code = run_command(args);
     if (code == EXIT_OK) code = deliver(made, output);
-    unlink(path);
+    for (int i = 0; i < n; i++) unlink(paths[i]);
     unlink(made);
     return code;
 }
 
-int link_executable(Arena *a, const void *object, size_t n, const char *output, const LinkOptions *options) {
+int link_executable(Arena *a, const Text *objects, int n, const char *output, const LinkOptions *options) {
     const char *slash = strrchr(output, '/');
     const char *beside = slash ? arena_str(a, output, (size_t)(slash - output) + 1) : ".";
     if (!options->dry_run && access(beside, W_OK) != 0) return fail(EXIT_IO, "cannot write '%s': %s", output, strerror(errno));
     const char *folder = temp_folder(a);
     if (!folder) return EXIT_IO;
-    int code = link_in_folder(a, folder, object, n, output, options);
+    int code = link_in_folder(a, folder, objects, n, output, options);
     rmdir(folder);
     return code;
 }

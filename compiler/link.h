@@ -13,8 +13,8 @@ typedef struct LinkOptions {
     bool dry_run;        /* only print it */
 } LinkOptions;
 
-/* Links object (n bytes) with the runtime into the executable `output`, which appears whole or not at all. Returns EXIT_OK,
+/* Links the n objects with the runtime into the executable `output`, which appears whole or not at all. Returns EXIT_OK,
  * EXIT_ENV (no linker, no runtime, linker failed) or EXIT_IO (cannot write); then a message was printed on stderr. */
-int link_executable(Arena *a, const void *object, size_t n, const char *output, const LinkOptions *options);
+int link_executable(Arena *a, const Text *objects, int n, const char *output, const LinkOptions *options);
 
 #endif

@@ -14,13 +14,13 @@ model target
 ast
 parse
 graph ops scan_text model_text graph_text graph_dot eval infer grad
-loop loop_verify loop_text loop_alike nest schedule schedule_choose schedule_internal
+loop loop_verify loop_text loop_alike nest schedule schedule_choose schedule_internal cost
 lower.h
 rules phases channel_nest
 value layers elaborate elab elab_expr elab_call elab_train
 plan algorithm
-lower_internal lower.c layout program
-emit_llvm emit_kernel emit_segment emit_math emit_model emit_internal link
+lower_internal lower.c layout predict program
+emit_parts emit_llvm emit_kernel emit_segment emit_math emit_model emit_internal link
 pass options summary driver
 main
 '

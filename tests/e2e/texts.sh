@@ -30,6 +30,10 @@ echo "== compiling twice gives the same bits"
 "$NETC" "$root/examples/lenet.net" -o one
 "$NETC" "$root/examples/lenet.net" -o two
 same one two
+"$NETC" -v "$root/examples/lenet.net" -o two 2>command.txt
+grep -q 'model\.o .*model1\.o .*model2\.o .*model3\.o ' command.txt || fail "the code was not made in parts"
+"$NETC" --print-after=emit -v "$root/examples/lenet.net" -o two 2>command.txt
+! grep -q 'model1\.o ' command.txt || fail "who looks at the module wants it whole"
 
 echo "== what runs across the batch may compute images that are not there, and so keeps away from the caller's arrays"
 train='train { batch = 64; loss = squared_error; data = arrays(inputs="x.npy", targets="y.npy") }'
