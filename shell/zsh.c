@@ -3,14 +3,15 @@
 
 #include <string.h>
 
-/* A text inside '...[text]' of _arguments: brackets and colons end parts of it, and a quote ends the word. */
-static void part(FILE *out, const char *s) {
+/* A text in a quoted argument of _arguments, with a backslash before what is special there; a quote ends the argument and begins it anew. */
+static void escaped(FILE *out, const char *s, const char *special) {
     for (; *s; s++) {
         if (*s == '\'') fputs("'\\''", out);
-        else if (strchr("[]:\\", *s)) fprintf(out, "\\%c", *s);
-        else putc(*s, out);
+        else fprintf(out, strchr(special, *s) ? "\\%c" : "%c", *s);
     }
 }
+
+static void part(FILE *out, const char *s) { escaped(out, s, "[]:\\"); }
 
 static void value(FILE *out, const CliOption *o) {
     switch (cli_value(o)) {
@@ -59,7 +60,7 @@ static void commands(FILE *out, const Cli *cli) {
     fputs("_arguments -C '1:subcommand:((", out);
     for (const CliCommand *c = cli->commands; c->name; c++) {
         fprintf(out, "%s%s\\:\"", c == cli->commands ? "" : " ", c->name);
-        part(out, c->doc);
+        escaped(out, c->doc, "\"$`:\\"); /* the list of choices is evaluated once more */
         putc('"', out);
     }
     fputs("))' '*::argument:->argument'\n[[ $state == argument ]] || return\ncase $words[1] in\n", out);
