@@ -132,7 +132,7 @@ for page in netc.1 netc-trainer.1; do
     else
         leave_out "how manual pages look (needs groff)"
     fi
-    if command -v man >/dev/null && man --warnings -l /dev/null >/dev/null 2>&1; then
+    if command -v man >/dev/null; then
         expect 0 env LC_ALL=C.UTF-8 man --warnings -l "$shell/$page"
         [[ ! -s err.txt ]] || fail "man complains of $page: $(<err.txt)"
     else
