@@ -108,7 +108,8 @@ const Cli *cli_describe(void) {
     static const char *const suffixes[] = {"net", "graph", "loops", NULL};
     static CliOption options[MOST];
     static Cli cli = {.program = "netc", .suffixes = suffixes, .options = options, .lists = lists};
-    Arena *a = arena_new(); /* lives as long as the process */
+    static Arena *a; /* lives as long as the process */
+    a = arena_new();
     fill_lists(a);
     for (int i = 0; option_table[i].name; i++) {
         const OptionRow *row = &option_table[i];
