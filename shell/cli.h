@@ -38,7 +38,7 @@ typedef struct Cli {
 
 typedef enum CliValue { CLI_NOTHING, CLI_WORDS, CLI_FILE, CLI_FOLDER, CLI_TEXT } CliValue;
 
-/* The command line that this program is about; built at the first call. */
+/* The command line that this program is about: netc.c's or trainer.c's, whichever it is linked with. To be called once. */
 const Cli *cli_describe(void);
 /* What the option's argument is. */
 CliValue cli_value(const CliOption *o);
@@ -55,14 +55,14 @@ void man_options(FILE *out, const Cli *cli);
 void man_commands(FILE *out, const Cli *cli);
 /* Terms and what they mean, as a manual page lists them. */
 void man_terms(FILE *out, const CliTerm *terms);
-/* Arms of a `case`: the options of a subcommand; what an option's argument can be; options whose argument is a word of its own, and
- * those that it can be written behind, with `=` or without. */
+/* Arms of a `case`, by subcommand: its options; what stands alone behind it. By option: what its argument can be. */
 void bash_options(FILE *out, const Cli *cli);
+void bash_plain(FILE *out, const Cli *cli);
 void bash_values(FILE *out, const Cli *cli);
+/* Patterns of a `case`: the options whose argument can be the next word; can stand behind `=`; can stand right behind the name. */
 void bash_next(FILE *out, const Cli *cli);
 void bash_equals(FILE *out, const Cli *cli);
 void bash_joined(FILE *out, const Cli *cli);
-void bash_plain(FILE *out, const Cli *cli);
 /* Calls of _arguments, and of complete. */
 void zsh_arguments(FILE *out, const Cli *cli);
 void fish_completions(FILE *out, const Cli *cli);
