@@ -12,9 +12,12 @@ find_package(LLVM 19.1 REQUIRED CONFIG HINTS /usr/lib/llvm-19/cmake /usr/lib/llv
 if(NOT TARGET LLVM)
     message(FATAL_ERROR "LLVM ${LLVM_VERSION} in ${LLVM_DIR} has no shared library (libLLVM)")
 endif()
+# The library itself, not a link to it in LLVM's own folder: where it lies with the system's libraries, netc needs no path to it.
+get_target_property(llvm_library LLVM LOCATION)
+file(REAL_PATH ${llvm_library} llvm_library)
 add_library(netc_llvm INTERFACE)
 target_include_directories(netc_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
-target_link_libraries(netc_llvm INTERFACE LLVM)
+target_link_libraries(netc_llvm INTERFACE ${llvm_library})
 
 if(BUILD_TESTING)
     find_package(PkgConfig REQUIRED)

@@ -1,4 +1,4 @@
-/* elab.h: what the files of the elaborator share; nobody else includes it.
+/* elab.h: what the files of the elaborator share; nobody else includes it, but for the tables of builtins (shell/netc.c).
  *
  *   elaborate.c    files and their definitions, statements, the network
  *   elab_expr.c    expressions
@@ -72,12 +72,14 @@ typedef struct LayerValue {
 
 typedef enum BuiltinKind { BUILTIN_LAYER, BUILTIN_FUNCTION, BUILTIN_RECORD, BUILTIN_NONE, BUILTIN_CONCAT } BuiltinKind;
 typedef struct Elab Elab;
+typedef Value FunctionCall(Elab *e, Span span, int n, const Value *args);
+typedef struct FunctionInfo { const char *name; FunctionCall *call; } FunctionInfo;
 typedef struct Builtin {
     BuiltinKind kind;
     const char *name;
     const LayerInfo *layer;
     const struct RecordInfo *record;
-    Value (*function)(Elab *e, Span span, int n, const Value *args);
+    FunctionCall *function;
     Signature signature;
     SigParam params[SIGNATURE_MAX];
 } Builtin;
@@ -131,6 +133,7 @@ const Binding *elab_find_local(const Elab *e, const char *name);
 /* Is the name free? Reports where it is not. */
 bool elab_name_free(Elab *e, const char *name, Span span);
 void elab_builtins(Elab *e);
+extern const FunctionInfo elab_functions[]; /* ends with a null name */
 
 /* ---- running ---- */
 

@@ -381,14 +381,15 @@ static void add_builtin(Elab *e, Builtin b, const char *arguments) {
     VEC_PUSH(e->arena, &e->builtin_names, b.name);
 }
 
+const FunctionInfo elab_functions[] = {
+    {"round", call_round}, {"floor", call_floor}, {"ceil", call_ceil}, {"min", call_min}, {"max", call_max}, {"len", call_len}, {NULL, NULL},
+};
+
 void elab_builtins(Elab *e) {
-    static const struct { const char *name; Value (*call)(Elab *, Span, int, const Value *); } functions[] = {
-        {"round", call_round}, {"floor", call_floor}, {"ceil", call_ceil}, {"min", call_min}, {"max", call_max}, {"len", call_len},
-    };
     for (const LayerInfo *l = layer_table; l->name; l++)
         add_builtin(e, (Builtin){.kind = BUILTIN_LAYER, .name = l->name, .layer = l}, l->arguments);
-    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
-        add_builtin(e, (Builtin){.kind = BUILTIN_FUNCTION, .name = functions[i].name, .function = functions[i].call}, "");
+    for (const FunctionInfo *f = elab_functions; f->name; f++)
+        add_builtin(e, (Builtin){.kind = BUILTIN_FUNCTION, .name = f->name, .function = f->call}, "");
     for (const RecordInfo *r = elab_records; r->name; r++)
         add_builtin(e, (Builtin){.kind = BUILTIN_RECORD, .name = r->name, .record = r}, r->arguments);
     add_builtin(e, (Builtin){.kind = BUILTIN_CONCAT, .name = "concat"}, "");

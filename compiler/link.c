@@ -2,8 +2,8 @@
  * happens; the executable then goes to its place whole (file_write). The command is an argument vector for posix_spawnp, and
  * never sees a shell. What the linker writes on stderr passes through to the user.
  *
- * The runtime is looked for as netc was installed: BUILD/netc with BUILD/runtime/libnrt.a, or bin/netc with
- * lib/netc/libnrt.a.
+ * The runtime is looked for from where netc itself lies: BUILD/netc with BUILD/runtime/libnrt.a, or as both were installed, bin/netc with
+ * lib/netc/libnrt.a, wherever the prefix was moved to; last in the place that the build was configured for.
  */
 #include "link.h"
 
@@ -47,12 +47,13 @@ static const char *find_runtime(Arena *a, const LinkOptions *o) {
         fail(0, "cannot read the runtime library '%s': %s", given, strerror(errno));
         return NULL;
     }
-    static const char *const places[] = { "runtime/libnrt.a", "../lib/netc/libnrt.a", "../runtime/libnrt.a" };
+    static const char *const places[] = { "runtime/libnrt.a", NETC_RUNTIME_FROM_BIN "/libnrt.a" };
     const char *folder = own_folder(a);
     for (size_t i = 0; folder && i < sizeof places / sizeof *places; i++) {
         const char *path = arena_printf(a, "%s%s", folder, places[i]);
         if (access(path, R_OK) == 0) return path;
     }
+    if (access(NETC_RUNTIME_DIR "/libnrt.a", R_OK) == 0) return NETC_RUNTIME_DIR "/libnrt.a";
     fail(0, "the runtime library libnrt.a is not beside netc (%s); NETC_RUNTIME gives its path", folder ? folder : "?");
     return NULL;
 }

@@ -12,17 +12,12 @@ static const struct { const char *name, *doc; } switches[] = {
 };
 
 /* Where options are collected while they are read. */
-typedef struct Reader {
+typedef struct OptionReader {
     Options *o;
     Arena *arena;
     Diag *diag;
     int toggled[SWITCH_COUNT]; /* -f: 1, -fno-: -1, neither: 0 */
 } Reader;
-
-typedef bool SetOption(Reader *r, const char *arg); /* false after a message */
-
-/* How an option takes its argument. */
-typedef enum ArgStyle { ARG_NONE, ARG_JOINED /* -Dx or -D x */, ARG_EQUALS /* --emit=x */ } ArgStyle;
 
 static bool fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static bool fail(const char *fmt, ...) {
@@ -154,16 +149,8 @@ static bool set_diagnostics(Reader *r, const char *arg) {
 
 /* ---- the table ---- */
 
-typedef struct OptionRow {
-    const char *name;   /* "-o", "--emit" */
-    ArgStyle style;
-    const char *arg;    /* as --help calls it */
-    const char *doc;
-    SetOption *set;
-} OptionRow;
-
-static const OptionRow option_table[] = { /* where one name begins another, the longer one first */
-    {"-o", ARG_JOINED, "FILE", "write to FILE; default: the source's name without .net", set_output},
+const OptionRow option_table[] = { /* where one name begins another, the longer one first */
+    {"-o", ARG_SPACED, "FILE", "write to FILE; default: the source's name without .net", set_output},
     {"--emit", ARG_EQUALS, "KIND[=PATH]", "tokens, ast, graph, graph:forward, plan, loops, llvm-ir, llvm-bc, asm, obj, exe (default) or dot; repeatable", set_emit},
     {"--check", ARG_NONE, NULL, "stop after shape inference", set_check},
     {"--summary", ARG_NONE, NULL, "print the table of layers and stop", set_summary},
@@ -171,8 +158,8 @@ static const OptionRow option_table[] = { /* where one name begins another, the 
     {"-march", ARG_EQUALS, "CPU", "the processor to compile for; default: native", set_cpu},
     {"--target", ARG_EQUALS, "TRIPLE", "the machine to compile for; default: this one", set_target},
     {"--print-targets", ARG_NONE, NULL, "list the machines that can be compiled for", set_targets},
-    {"-D", ARG_JOINED, "NAME=EXPR", "replace a constant of the source; train.NAME=EXPR a setting", set_define},
-    {"-I", ARG_JOINED, "DIR", "look for imports in DIR too", set_include},
+    {"-D", ARG_SPACED, "NAME=EXPR", "replace a constant of the source; train.NAME=EXPR a setting", set_define},
+    {"-I", ARG_SPACED, "DIR", "look for imports in DIR too", set_include},
     {"-g0", ARG_NONE, NULL, "without line tables to the source", set_no_lines},
     {"-g", ARG_NONE, NULL, "with line tables to the source (default)", set_lines},
     {"--print-after-all", ARG_NONE, NULL, "print the intermediate form after every pass", set_print_all},
@@ -191,8 +178,9 @@ static const OptionRow option_table[] = { /* where one name begins another, the 
     {"--version", ARG_NONE, NULL, "print the version", set_version},
     {"--help", ARG_EQUALS, "optimizers", "list the optimisations that -f switches", set_help_about},
     {"--help", ARG_NONE, NULL, "print this", set_help},
+    {NULL, ARG_NONE, NULL, NULL, NULL},
 };
-enum { OPTION_ROWS = sizeof option_table / sizeof *option_table };
+enum { OPTION_ROWS = sizeof option_table / sizeof *option_table - 1 };
 
 /* ---- reading ---- */
 
@@ -218,7 +206,7 @@ static bool read_option(Reader *r, int argc, char **argv, int *i) {
         if (row->style == ARG_EQUALS && *rest == '=') return row->set(r, rest + 1);
         if (row->style == ARG_EQUALS && !*rest && strcmp(row->name, "--help")) return fail("%s needs an argument: %s=%s", arg, arg, row->arg);
         if (row->style == ARG_NONE && *rest == '=' && n > 2) return fail("%s takes no argument", row->name);
-        if (row->style != ARG_JOINED) continue;
+        if (row->style != ARG_JOINED && row->style != ARG_SPACED) continue;
         if (*rest) return row->set(r, rest);
         if (++*i >= argc) return fail("%s needs an argument: %s", arg, row->arg);
         return row->set(r, argv[*i]);
@@ -263,8 +251,8 @@ void options_help(Text *out) {
     text_printf(out, "usage: netc [options] FILE.net\n\nCompiles a network into a program that trains and runs it. FILE.net may be - for standard input;\n"
                      "FILE.graph and FILE.loops, as --emit prints them, go on from there.\n\n");
     for (const OptionRow *row = option_table; row < option_table + OPTION_ROWS; row++) {
-        snprintf(left, sizeof left, "%s%s%s", row->name, row->style == ARG_EQUALS ? "=" : row->arg && strlen(row->name) == 2 && strchr("oDI", row->name[1]) ? " " : "",
-                 row->arg ? row->arg : "");
+        const char *join = row->style == ARG_EQUALS ? "=" : row->style == ARG_SPACED ? " " : "";
+        snprintf(left, sizeof left, "%s%s%s", row->name, join, row->arg ? row->arg : "");
         help_row(out, left, row->doc);
     }
     text_printf(out, "\nwarnings:\n");

@@ -1,5 +1,5 @@
 /* options.h: netc's command line, read into one structure. The tables of options.c are its only description: what is parsed,
- * what --help prints, and what "did you mean" chooses from. */
+ * what --help prints, what "did you mean" chooses from, and what the manual page and the completions are made of (shell/). */
 #ifndef NETC_OPTIONS_H
 #define NETC_OPTIONS_H
 
@@ -45,6 +45,21 @@ typedef struct Options {
     bool json;                      /* --diagnostics=json */
     InfoRequest info;               /* print this and end */
 } Options;
+
+/* How an option takes its argument, and is shown: none; -O2; -D x (these two also as -O 2, -Dx); --emit=x. */
+typedef enum ArgStyle { ARG_NONE, ARG_JOINED, ARG_SPACED, ARG_EQUALS } ArgStyle;
+
+typedef struct OptionReader OptionReader;
+typedef struct OptionRow {
+    const char *name;   /* "-o", "--emit" */
+    ArgStyle style;
+    const char *arg;    /* as --help calls it; choices are written a|b, files and folders FILE and DIR */
+    const char *doc;
+    bool (*set)(OptionReader *r, const char *arg); /* false after a message */
+} OptionRow;
+
+/* The table of options; ends with a row without a name. */
+extern const OptionRow option_table[];
 
 /* Reads the command line. Warning switches go straight to the Diag. 0, or EXIT_USAGE after one message on stderr. Strings are argv's or
  * the arena's. */

@@ -5,23 +5,11 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { OPT_FLAG, OPT_TEXT, OPT_TEXT_MAYBE, OPT_COUNT, OPT_NUMBER } OptionKind;
-
 enum { T = 1 << CMD_TRAIN, E = 1 << CMD_TEST, P = 1 << CMD_PREDICT, R = 1 << CMD_RUN, S = 1 << CMD_SUMMARY, M = 1 << CMD_TIME, X = 1 << CMD_EXPORT };
-
-typedef struct Option {
-    const char *name, *value; /* "--epochs", "N" */
-    OptionKind kind;
-    size_t place;             /* offset in Options */
-    int commands;             /* bits of the subcommands that take it */
-    int64_t lo, hi;           /* of counts */
-    const char *doc;
-} Option;
 
 #define AT(field) offsetof(Options, field)
 static const Option options[] = {
@@ -48,10 +36,11 @@ static const Option options[] = {
     {"--steps", "N", OPT_COUNT, AT(steps), M, 1, 1000000, "steps to measure (50)"},
     {"--json", NULL, OPT_FLAG, AT(json), M, 0, 0, "print one JSON object"},
     {"--help", NULL, OPT_FLAG, 0, T | E | P | R | S | M | X, 0, 0, "show this help"},
+    {NULL, NULL, OPT_FLAG, 0, 0, 0, 0, NULL},
 };
-enum { OPTIONS = sizeof options / sizeof *options };
+enum { OPTIONS = sizeof options / sizeof *options - 1 };
 
-static const struct { const char *name, *words, *doc; int min_words, max_words; } commands[] = {
+static const CommandRow commands[] = {
     [CMD_TRAIN] = {"train", "", "train; write checkpoints, the log and the curve", 0, 0},
     [CMD_TEST] = {"test", "", "loss, accuracy and the confusion matrix on the test part", 0, 0},
     [CMD_PREDICT] = {"predict", "[IMAGE...]", "the likeliest classes of PNG and JPEG files, or of image N of the test part", 0, 1000},
@@ -60,6 +49,9 @@ static const struct { const char *name, *words, *doc; int min_words, max_words; 
     [CMD_TIME] = {"time", "", "how long each layer takes in a training step", 0, 0},
     [CMD_EXPORT] = {"export", "OUT.safetensors", "the weights alone", 1, 1},
 };
+
+const Option *const option_table = options;
+const CommandRow *const command_table = commands;
 
 /* Edit distance of two short names, each insertion, deletion and replacement counting one (Wagner and Fischer, 1974). */
 static int distance(const char *a, const char *b)
