@@ -315,6 +315,7 @@ static PlanOptions plan_switches(const Driver *d) {
     p.tile = d->options.on[SWITCH_TILE];
     p.partial = d->options.on[SWITCH_PARTIAL];
     p.winograd = d->options.on[SWITCH_WINOGRAD];
+    if (!d->options.on[SWITCH_STREAM]) p.stream_bytes = 0;
     return p;
 }
 

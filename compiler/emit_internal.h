@@ -34,7 +34,7 @@ typedef struct Emit {
     LLVMMetadataRef *di_files;   /* by the Diag's file number; null until used */
     int di_file_count;
     LLVMMetadataRef di_type;     /* void() */
-    unsigned md_invariant, md_scope, md_noalias;
+    unsigned md_invariant, md_scope, md_noalias, md_nontemporal;
 } Emit;
 
 /* ---- emit_llvm.c ---- */

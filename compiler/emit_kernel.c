@@ -52,6 +52,7 @@ typedef struct Body {
     VEC(LLVMValueRef) slots; /* of locals, in their order */
     const Likeness *shared;  /* the body of kernels alike: its buffers, in the order of the table of offsets; or null */
     LLVMValueRef *starts;    /* where those buffers begin; null until used */
+    bool streams;            /* has stores past the caches */
     LLVMMetadataRef subprogram, place; /* place: in the source, while the builder is away at a home */
 } Body;
 
@@ -287,14 +288,25 @@ static LLVMValueRef widen(Body *b, Value x) {
     return LLVMBuildShuffleVector(b->e->b, one, LLVMGetPoison(type), LLVMConstNull(LLVMVectorType(b->e->i32, b->lanes)), "");
 }
 
-static void store(Body *b, const Buffer *buffer, const Affine *at, Value x) {
-    Place p = find_place(b, buffer, at);
+/* Past the caches, if the store fills a whole line of them: parts of lines would meet in few buffers, and cost more than they save. */
+static void stream(Body *b, LLVMValueRef store, unsigned align) {
+    enum { LINE = 64 };
+    if (!b->e->target->x86 || 4 * b->lanes != LINE || align < LINE) return;
+    LLVMMetadataRef one = LLVMValueAsMetadata(emit_i32(b->e, 1));
+    LLVMSetMetadata(store, b->e->md_nontemporal, LLVMMetadataAsValue(b->e->cx, LLVMMDNodeInContext2(b->e->cx, &one, 1)));
+    b->streams = true;
+}
+
+static void store(Body *b, const Stmt *s, Value x) {
+    const Buffer *buffer = s->buffer;
+    Place p = find_place(b, buffer, s->at);
     LLVMBuilderRef ir = b->e->b;
     bool wide = b->lanes > 1 && p.lane_bytes != 0;
     LLVMValueRef v = wide ? widen(b, x) : x.v;
     if (buffer->elem == ELEM_U8) v = LLVMBuildTrunc(ir, v, wide ? LLVMVectorType(b->e->i8, b->lanes) : b->e->i8, "");
     if (!wide || p.lane_bytes == elem_bytes(buffer)) {
-        mark(b, LLVMBuildStore(ir, v, place_lane(b, &p, 0)), buffer->space, p.align);
+        LLVMValueRef access = mark(b, LLVMBuildStore(ir, v, place_lane(b, &p, 0)), buffer->space, p.align);
+        if (s->streamed && wide) stream(b, access, p.align);
         return;
     }
     for (unsigned i = 0; i < b->lanes; i++) {
@@ -580,7 +592,7 @@ static void stmt(Body *b, const Stmt *s) {
     case STMT_COMMENT: break;
     case STMT_STORE:
         LLVMSetCurrentDebugLocation2(b->e->b, emit_place(b->e, s->span.file > 0 ? s->span : b->k->span, b->subprogram));
-        store(b, s->buffer, s->at, expr(b, s->value));
+        store(b, s, expr(b, s->value));
         break;
     case STMT_FOR:
         if (!s->var) list(b, s);
@@ -666,6 +678,7 @@ static LLVMValueRef kernel_function(Emit *e, const Kernel *k, const char *name, 
     bind_arguments(b);
     leave_home(b, "body");
     list(b, k->body);
+    if (b->streams) emit_intrinsic(e, "llvm.x86.sse.sfence", NULL, NULL, 0); /* such stores are not in order with what tells other threads of them */
     LLVMBuildRetVoid(e->b);
     return b->fn;
 }

@@ -165,6 +165,7 @@ static void open_types(Emit *e) {
     e->md_invariant = LLVMGetMDKindIDInContext(e->cx, "invariant.load", 14);
     e->md_scope = LLVMGetMDKindIDInContext(e->cx, "alias.scope", 11);
     e->md_noalias = LLVMGetMDKindIDInContext(e->cx, "noalias", 7);
+    e->md_nontemporal = LLVMGetMDKindIDInContext(e->cx, "nontemporal", 11);
 }
 
 static void open_module(Emit *e) {

@@ -122,10 +122,11 @@ struct Stmt {
     Affine lo[BOUND_MAX], hi[BOUND_MAX];
     int64_t step;
     VEC(Stmt *) body;
-    /* STORE: buffer[at] = value */
+    /* STORE: buffer[at] = value; streamed: past the caches where that is possible, since nobody reads it soon */
     const Buffer *buffer;
     const Affine *at;
     const Expr *value;
+    bool streamed;
     /* COMMENT */
     const char *text;
 };

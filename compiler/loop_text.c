@@ -135,7 +135,7 @@ static void print_stmt(Text *t, const Program *p, const Stmt *s, int depth) {
     case STMT_FOR: print_for(t, p, s, depth); break;
     case STMT_STORE:
         print_access(t, s->buffer, s->at);
-        text_printf(t, " = ");
+        text_printf(t, s->streamed ? " <- " : " = ");
         print_expr(t, s->value);
         print_span(t, p->model, s->span);
         text_printf(t, "\n");
@@ -503,10 +503,14 @@ static Stmt *parse_store(Parser *r) {
     const char *name;
     if (!scan_name(&r->s, &name)) return NULL;
     const Buffer *b = parse_indices(r, name, span, at);
-    scan_expect(&r->s, "=");
+    bool streamed = scan_accept(&r->s, "<") && scan_expect(&r->s, "-");
+    if (!streamed) scan_expect(&r->s, "=");
     const Expr *value = parse_expr(r, 0);
     scan_span(&r->s, r->p->model, &from);
-    return b && !r->s.failed ? stmt_store(r->a, b, at, value, from) : NULL;
+    if (!b || r->s.failed) return NULL;
+    Stmt *s = stmt_store(r->a, b, at, value, from);
+    s->streamed = streamed;
+    return s;
 }
 
 /* Is the current token this word, with something else than an index behind it (then it is a buffer's name)? */

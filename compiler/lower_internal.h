@@ -1,4 +1,4 @@
-/* lower_internal.h: what lower.c (a nest becomes statements), layout.c (buffers become addresses), predict.c (what kernels should cost) and program.c (groups become
+/* lower_internal.h: what lower.c (a nest becomes statements), layout.c (buffers become addresses), stream.c (what goes past the caches), predict.c (what kernels should cost) and program.c (groups become
  * kernels and segments) share. */
 #ifndef NETC_LOWER_INTERNAL_H
 #define NETC_LOWER_INTERNAL_H
@@ -62,6 +62,8 @@ void layout_note_nest(Lower *lw, const Nest *n);
 /* Gives addresses to the plan's buffers, and clears halos; updates the program's sizes. */
 void layout_finish(Build *b, const Plan *p);
 
+/* Marks the stores of results that are read late (Stmt.streamed), once all have addresses. */
+void stream_results(Build *b, const Plan *p);
 /* Fills in every kernel's bytes and slots, once all have addresses; `items` of each group. */
 void predict_kernels(Build *b, const Plan *p, const int64_t *items);
 

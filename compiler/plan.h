@@ -35,6 +35,7 @@ typedef struct PlanOptions {
     bool tile;         /* register tiles; else schedule_plain */
     bool partial;      /* small batch sums may be taken in parts */
     bool winograd;     /* convolutions may be Winograd's (algorithm.h) ... */
+    int64_t stream_bytes; /* results go past the caches if so many bytes are touched until they are read; 0: none do */
     int64_t step_bytes; /* tiles of a lane block that take more go through Winograd's stages row by row */
     int winograd_tile; /* ... 0: where and with the tile that predicted time says; else with this tile, wherever there is a form for it: for tests */
 } PlanOptions;

@@ -191,6 +191,7 @@ static void add_entry(Build *b, Plan *p, Entry *entry) {
         }
     }
     layout_finish(b, p);
+    stream_results(b, p);
     predict_kernels(b, p, items);
 }
 

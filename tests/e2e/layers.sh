@@ -19,7 +19,7 @@ lower.h
 rules phases channel_nest
 value layers elaborate elab elab_expr elab_call elab_train
 plan algorithm
-lower_internal lower.c layout predict program
+lower_internal lower.c layout stream predict program
 emit_parts emit_llvm emit_kernel emit_segment emit_math emit_model emit_internal link
 pass options summary driver
 main

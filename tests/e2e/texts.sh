@@ -15,6 +15,19 @@ for source in "$root"/examples/lenet.net "$tests"/data/nets/{residual,grouped,ma
     same a.o c.o
 done
 
+echo "== results that are read late go past the caches, and the texts say so"
+source=$root/examples/vgg11.net
+expect 0 "$NETC" -march=x86-64-v4 "$source" --emit=loops=a.loops --emit=asm=a.s
+grep -q ' <- ' a.loops || fail "no store of slim VGG-11 is streamed"
+grep -q 'vmovntps.*zmm' a.s || fail "no store of slim VGG-11 goes past the caches"
+(($(grep -c sfence a.s) > 5)) || fail "kernels do not wait for such stores"
+expect 0 "$NETC" a.loops --emit=loops=c.loops
+same a.loops c.loops
+expect 0 "$NETC" -march=x86-64-v4 -fno-stream "$source" --emit=asm=a.s
+! grep -Eq 'vmovnt|sfence' a.s || fail "-fno-stream streams"
+expect 0 "$NETC" -march=x86-64-v3 "$source" --emit=asm=a.s
+! grep -q 'vmovnt' a.s || fail "half lines go past the caches"
+
 echo "== a stop, and a look at shapes only, leave what was made until then"
 source=$root/examples/linear.net
 expect 0 "$NETC" "$source" --emit=loops=all.loops --emit=llvm-ir=all.ll
