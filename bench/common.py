@@ -52,7 +52,7 @@ def parser(doc, rounds=3, steps=5, seconds=1.0):
     p = argparse.ArgumentParser(description=doc.split("\n\n")[0])
     p.add_argument("--rounds", type=positive, default=rounds, help=f"times that everything is measured in turn ({rounds})")
     p.add_argument("--steps", type=positive, default=steps, help=f"steps of a measurement, at least ({steps})")
-    p.add_argument("--seconds", type=float, default=seconds, help=f"... and as many as take this long ({seconds})")
+    p.add_argument("--seconds", type=seconds_of, default=seconds, help=f"... and as many as take this long ({seconds})")
     p.add_argument("--threads", type=positive, default=os.cpu_count())
     p.add_argument("--batch", type=positive, default=128)
     p.add_argument("--netc", help="the compiler (else the release preset is built)")
@@ -67,6 +67,13 @@ def positive(text):
     if n < 1:
         raise argparse.ArgumentTypeError(f"{text} is not allowed; a whole number from 1 up is")
     return n
+
+
+def seconds_of(text):
+    s = float(text)
+    if not 0 <= s <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} is not allowed; a number from 0 to 3600 is")
+    return s
 
 
 def die(text):
@@ -136,9 +143,9 @@ def median(runs, key):
     return statistics.median(run[key] for run in runs)
 
 
-def share(run, gflops="gflops"):
+def share(run):
     """In per cent of the peak that was measured beside it."""
-    return 100 * run[gflops] / run["peak_gflops"]
+    return 100 * run["gflops"] / run["peak_gflops"]
 
 
 def figure(values, digits=1, unit=""):
@@ -147,10 +154,10 @@ def figure(values, digits=1, unit=""):
     return text + (f" ± {(max(values) - min(values)) / 2:.{digits}f}" if len(values) > 1 else "") + unit
 
 
-def three_digits(values, unit=""):
+def three_digits(values):
     """As figure(), with three digits, or all of those before the point: for times from microseconds to seconds."""
     middle = statistics.median(values)
-    return figure(values, max(0, 2 - math.floor(math.log10(middle))) if middle > 0 else 0, unit)
+    return figure(values, max(0, 2 - math.floor(math.log10(middle))) if middle > 0 else 0)
 
 
 def megabytes(runs):

@@ -50,6 +50,9 @@ cmp <(head -n -1 out.txt) copy.md || fail "--out holds something else"
 expect 2 "$bench/bench.py" lenett "${small[@]}"
 grep -q 'lenett.*lenet, ' err.txt || fail "an unknown network is not told: $(<err.txt)"
 
+expect 2 "$bench/bench.py" linear --seconds nan
+grep -q 'nan is not allowed' err.txt || fail "--seconds nan: $(<err.txt)"
+expect 2 "$bench/scaling.py" batch area --points 1
 for net in "$root"/examples/*.net; do basename "$net" .net; done | sort >examples.txt
 python3 -c 'import sys; sys.path.insert(0, sys.argv[1]); import common; print("\n".join(sorted(common.NETWORKS)))' "$bench" | diff examples.txt - ||
     fail "bench.py knows other networks than examples/ has"
@@ -94,7 +97,8 @@ python3 - "$bench" <<'END' || fail "bench.py's row"
 import sys
 sys.path.insert(0, sys.argv[1])
 import bench
-ours = [{"step_ms": 2, "gflops": 30, "peak_gflops": 100, "peak_rss_bytes": 5e6}, {"step_ms": 2, "gflops": 50, "peak_gflops": 100, "peak_rss_bytes": 7e6}]
+ours = [{"step_ms": 2, "gflops": 30, "peak_gflops": 100, "peak_rss_bytes": 5e6},
+        {"step_ms": 2, "gflops": 50, "peak_gflops": 100, "peak_rss_bytes": 7e6}]
 theirs = {"eager": [{"step_ms": 4, "peak_rss_bytes": 1e8}, {"step_ms": 6, "peak_rss_bytes": 2e8}],
           "channels_last": [{"step_ms": 9, "peak_rss_bytes": 1e8}, {"step_ms": 9, "peak_rss_bytes": 1e8}],
           "compile": [{"step_ms": 1, "peak_rss_bytes": 1e8}, None]}
@@ -112,7 +116,8 @@ for row in 1 2 3; do
     work_is $((row + 3)) "$(awk 'BEGIN { print 16 * 2 * 8 * 2 * 3 * 3 * 9 * 1e-6 }')"
     work_is $((row + 6)) "$(awk 'BEGIN { print 16 * 2 * 8 * 12 * 1e-6 }')"
 done
-[[ $(grep -c 'conv:32:32.*kernel and tile=winograd_.*-fno-winograd: ms=[0-9].*kernel and tile=conv' rows.txt) == 3 ]] || fail "Winograd's way and the direct one do not stand side by side: $(<rows.txt)"
+[[ $(grep -c 'conv:32:32.*kernel and tile=winograd_.*-fno-winograd: ms=[0-9].*kernel and tile=conv' rows.txt) == 3 ]] ||
+    fail "Winograd's way and the direct one do not stand side by side: $(<rows.txt)"
 expect 0 "$bench/kernels.py" --list
 python3 - "$bench" <<'END'
 import sys
