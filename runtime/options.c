@@ -34,6 +34,7 @@ static const Option options[] = {
     {"--top", "N", OPT_COUNT, AT(top), P, 1, 1000, "show the N likeliest classes (5)"},
     {"-o", "FILE", OPT_TEXT, AT(out), R, 0, 0, "where the output goes, as .npy"},
     {"--steps", "N", OPT_COUNT, AT(steps), M, 1, 1000000, "steps to measure (50)"},
+    {"--forward", NULL, OPT_FLAG, AT(forward), M, 0, 0, "inference in place of training steps"},
     {"--json", NULL, OPT_FLAG, AT(json), M, 0, 0, "print one JSON object"},
     {"--help", NULL, OPT_FLAG, 0, T | E | P | R | S | M | X, 0, 0, "show this help"},
     {NULL, NULL, OPT_FLAG, 0, 0, 0, 0, NULL},
@@ -46,7 +47,7 @@ static const CommandRow commands[] = {
     [CMD_PREDICT] = {"predict", "[IMAGE...]", "the likeliest classes of PNG and JPEG files, or of image N of the test part", 0, 1000},
     [CMD_RUN] = {"run", "IN.npy -o OUT.npy", "the network's output for an array [n, ...]", 1, 1},
     [CMD_SUMMARY] = {"summary", "", "the layers, parameters and memory", 0, 0},
-    [CMD_TIME] = {"time", "", "how long each layer takes in a training step", 0, 0},
+    [CMD_TIME] = {"time", "", "how long each layer takes in a training step, or in inference", 0, 0},
     [CMD_EXPORT] = {"export", "OUT.safetensors", "the weights alone", 1, 1},
 };
 
@@ -203,6 +204,8 @@ static bool check_words(const Options *o, const nrt_model *m, Fault *f)
         return fault_set(f, EXIT_USAGE, "--index and files of images exclude each other");
     if (o->resume && o->init_weights)
         return fault_set(f, EXIT_USAGE, "--resume and --init-weights exclude each other");
+    if (o->forward && (o->data || o->lr >= 0))
+        return fault_set(f, EXIT_USAGE, "--forward and %s exclude each other", o->data ? "--data" : "--lr");
     if (o->batch > m->train.batch)
         return fault_set(f, EXIT_USAGE, "--batch: %lld is more than the %lld that the network was compiled for", (long long)o->batch,
                          (long long)m->train.batch);

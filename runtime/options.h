@@ -19,7 +19,7 @@ typedef struct Options {      /* what is not given has the model's or this heade
     const char *init_weights, *resume, *log, *weights; /* or null; resume "" is the last checkpoint of --out */
     int64_t epochs, batch, seed, threads, max_steps, limit, limit_test, steps, index, top; /* -1: not given */
     double lr;                /* negative: not given */
-    bool no_shuffle, quiet, no_test, json;
+    bool no_shuffle, quiet, no_test, forward, json;
     char **words;             /* what is no option: [word_count], points into argv */
     int word_count;
 } Options;

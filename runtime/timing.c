@@ -1,4 +1,5 @@
 /* timing.c: `time`. Steps on random numbers, twice: first untouched, for the step's own time, then with ctx->ticks set, for the kernels'.
+ * With --forward a step is an inference: no labels, no loss, nothing that learns.
  *
  * A kernel's time is its threads' ticks of one step, divided by the number of threads: its share of the step when all threads
  * are busy. Every figure is the median over the steps. Ticks become seconds by comparing both clocks over the second run.
@@ -25,6 +26,7 @@ typedef struct Timing {
     Batch batch;
     int64_t steps;
     double lr;
+    bool forward;              /* a step is an inference */
     double step_s, peak;       /* seconds of a step; FLOP/s of the machine on these threads */
     double *kernel_s;          /* [kernels] */
     bool data_known;           /* is `data` measured? If not, data_fault says why */
@@ -48,15 +50,15 @@ static void random_batch(Timing *t, int64_t n, uint64_t seed)
 {
     Rng r = rng_new(seed, rng_hash("time"));
     Machine *k = t->k;
-    bool dense = t->m->train.loss == NRT_SQUARED_ERROR;
+    bool dense = !t->forward && t->m->train.loss == NRT_SQUARED_ERROR, classes = !t->forward && !dense;
     t->batch = (Batch){.x = mem_get((size_t)(k->rows * k->inputs), sizeof(float)), .n = n};
     if (dense)
         t->batch.target = mem_get((size_t)(k->rows * k->outputs), sizeof(float));
-    else
+    if (classes)
         t->batch.labels = mem_get((size_t)k->rows, sizeof(int32_t));
     for (int64_t i = 0; i < n * k->inputs; i++)
         t->batch.x[i] = (float)rng_uniform(&r);
-    for (int64_t i = 0; i < k->rows && !dense; i++)
+    for (int64_t i = 0; i < k->rows && classes; i++)
         t->batch.labels[i] = i < n ? (int32_t)rng_below(&r, (uint64_t)k->outputs) : -1;
     for (int64_t i = 0; i < n * k->outputs && dense; i++)
         t->batch.target[i] = (float)rng_uniform(&r);
@@ -98,13 +100,21 @@ static double measure_peak(const Machine *k)
     return (double)k->model->peak_flops_per_iteration * (double)iterations * threads / best;
 }
 
+static void one_step(Timing *t, Score *score)
+{
+    if (t->forward)
+        machine_infer(t->k, &t->batch, score);
+    else
+        machine_step(t->k, &t->batch, t->lr, score);
+}
+
 static void measure_steps(Timing *t)
 {
     double *s = mem_get((size_t)t->steps, sizeof *s);
     Score score = {0};
     for (int64_t i = -WARM_UP; i < t->steps; i++) {
         double start = cpu_seconds();
-        machine_step(t->k, &t->batch, t->lr, &score);
+        one_step(t, &score);
         if (i >= 0)
             s[i] = cpu_seconds() - start;
     }
@@ -134,7 +144,7 @@ static void measure_kernels(Timing *t)
     start = cpu_seconds();
     first = cpu_ticks();
     for (int64_t i = 0; i < t->steps; i++) {
-        machine_step(t->k, &t->batch, t->lr, &score);
+        one_step(t, &score);
         collect_ticks(t, ticks + i * n);
     }
     rate = (cpu_seconds() - start) / (double)(cpu_ticks() - first);
@@ -151,6 +161,8 @@ static void measure_kernels(Timing *t)
 /* Synthetic pictures lie in memory. Of other data that is not there only who names it with --data is told with an error. */
 static void measure_data(Timing *t, const Options *o)
 {
+    if (t->forward)
+        return;
     if (t->m->train.data == NRT_SYNTHETIC) {
         fault_set(&t->data_fault, EXIT_DATA, "synthetic pictures lie in memory");
         return;
@@ -164,7 +176,7 @@ static void measure_data(Timing *t, const Options *o)
 
 typedef struct Cost { double seconds, predicted, flops; } Cost; /* of a batch */
 
-/* Kernels of inference take no part in a training step. */
+/* Kernels of inference take no part in a training step, nor the other way round. */
 static bool kernel_ran(const Timing *t, int kernel)
 {
     return t->kernel_s[kernel] > 0;
@@ -184,6 +196,17 @@ static void cost_add(Cost *c, const Timing *t, int kernel)
     c->seconds += t->kernel_s[kernel];
     c->predicted += predicted_seconds(t, kernel);
     c->flops += (double)t->m->kernels[kernel].flops * (double)t->batch.n;
+}
+
+/* The arithmetic of what is timed, on the batch. */
+static double step_flops(const Timing *t)
+{
+    Cost c = {0, 0, 0};
+    if (!t->forward)
+        return (double)t->m->flops_per_image * (double)t->batch.n;
+    for (int i = 0; i < t->m->kernel_count; i++)
+        cost_add(&c, t, i);
+    return c.flops;
 }
 
 /* What a layer's kernels of each pass cost. */
@@ -239,17 +262,17 @@ static void print_data(const Timing *t)
 {
     if (t->data_known)
         printf("data %.0f images/s by itself; a step waits %.4f ms for it\n", t->data.images_per_s, t->data.wait_s * 1e3);
-    else
+    else if (!t->forward)
         printf("data not measured: %s\n", t->data_fault.text);
 }
 
 static void print_tables(const Timing *t)
 {
     static const char *const pass_names[PASSES] = {"forward", "backward data", "backward weights", "update", "other"};
-    double images = (double)t->batch.n, total = (double)t->m->flops_per_image * images;
+    double images = (double)t->batch.n, total = step_flops(t);
     printf("%s: batch %lld, %d threads, median of %lld steps\n", t->m->name, (long long)t->batch.n, pool_threads(t->k->pool), (long long)t->steps);
-    printf("step %.4f ms, %.0f images/s, %.1f GFLOP/s, %.0f%% of the measured peak of %.1f GFLOP/s\n", t->step_s * 1e3, images / t->step_s,
-           total / t->step_s * 1e-9, 100 * total / t->step_s / t->peak, t->peak * 1e-9);
+    printf("%s %.4f ms, %.0f images/s, %.1f GFLOP/s, %.0f%% of the measured peak of %.1f GFLOP/s\n", t->forward ? "inference" : "step",
+           t->step_s * 1e3, images / t->step_s, total / t->step_s * 1e-9, 100 * total / t->step_s / t->peak, t->peak * 1e-9);
     print_data(t);
     printf("\n%-22s | %-22s | %-22s | %-22s\n", "", "forward", "backward data", "backward weights");
     printf("%-22s | %9s %7s %5s| %9s %7s %5s| %9s %7s %5s\n", "layer", "ms", "GFLOP/s", "peak", "ms", "GFLOP/s", "peak", "ms", "GFLOP/s", "peak");
@@ -292,7 +315,7 @@ static void print_json(const Timing *t)
     double images = (double)t->batch.n;
     getrusage(RUSAGE_SELF, &usage);
     printf("{\"images_per_s\":%.6g,\"step_ms\":%.6g,\"gflops\":%.6g,\"peak_gflops\":%.6g,\"peak_rss_bytes\":%lld,\"batch\":%lld,\"threads\":%d,",
-           images / t->step_s, t->step_s * 1e3, (double)t->m->flops_per_image * images / t->step_s * 1e-9, t->peak * 1e-9,
+           images / t->step_s, t->step_s * 1e3, step_flops(t) / t->step_s * 1e-9, t->peak * 1e-9,
            (long long)usage.ru_maxrss * 1024, (long long)t->batch.n, pool_threads(t->k->pool));
     if (t->data_known)
         printf("\"data_images_per_s\":%.6g,\"data_wait_ms\":%.6g,", t->data.images_per_s, t->data.wait_s * 1e3);
@@ -332,7 +355,8 @@ static void print_json(const Timing *t)
 
 int command_time(const nrt_model *m, const Options *o)
 {
-    Timing t = {.m = m, .k = machine_new(m, option_threads(o)), .steps = o->steps > 0 ? o->steps : 50, .lr = o->lr >= 0 ? o->lr : m->train.lr};
+    Timing t = {.m = m, .k = machine_new(m, option_threads(o)), .steps = o->steps > 0 ? o->steps : 50, .lr = o->lr >= 0 ? o->lr : m->train.lr,
+                .forward = o->forward};
     t.kernel_s = mem_get((size_t)m->kernel_count, sizeof *t.kernel_s);
     init_state(m, t.k->ctx.state, option_seed(m, o));
     random_batch(&t, option_batch(m, o), option_seed(m, o));

@@ -79,29 +79,29 @@ def edge(t, x):
     return t.conv(x, 1, (1, 2), bias=False)
 
 
-def dense_head(t, x, hidden):
+def dense_head(t, x, hidden, drop):
     with t.block("dense_head"):
         x = x.flatten(1)
         for _ in range(2):
-            x = F.relu(t.linear(x, hidden))
+            x = F.dropout(F.relu(t.linear(x, hidden)), drop, t.training)
         return t.linear(x, 10)
 
 
-def vgg11(t, x, ratio=4, hidden=4096):
+def vgg11(t, x, ratio=4, hidden=4096, drop=0):
     for convs, channels in ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512)):
         with t.block("vgg_block"):
             for _ in range(convs):
                 x = F.relu(t.conv(x, channels // ratio, 3, pad=1))
             x = F.max_pool2d(x, 2)
-    return dense_head(t, x, hidden)
+    return dense_head(t, x, hidden, drop)
 
 
-def alexnet(t, x, ratio=1, hidden=4096):
+def alexnet(t, x, ratio=1, hidden=4096, drop=0):
     x = F.max_pool2d(F.relu(t.conv(x, 96 // ratio, 11, stride=4, pad=1)), 3, 2)
     x = F.max_pool2d(F.relu(t.conv(x, 256 // ratio, 5, pad=2)), 3, 2)
     for channels in (384, 384, 256):
         x = F.relu(t.conv(x, channels // ratio, 3, pad=1))
-    return dense_head(t, F.max_pool2d(x, 3, 2), hidden)
+    return dense_head(t, F.max_pool2d(x, 3, 2), hidden, drop)
 
 
 def nin_block(t, x, channels, kernel, stride=1, pad=0):
@@ -112,11 +112,11 @@ def nin_block(t, x, channels, kernel, stride=1, pad=0):
         return x
 
 
-def nin(t, x, ratio=1):
+def nin(t, x, ratio=1, drop=0):
     x = F.max_pool2d(nin_block(t, x, 96 // ratio, 11, stride=4), 3, 2)
     x = F.max_pool2d(nin_block(t, x, 256 // ratio, 5, pad=2), 3, 2)
     x = F.max_pool2d(nin_block(t, x, 384 // ratio, 3, pad=1), 3, 2)
-    return nin_block(t, x, 10, 3, pad=1).mean((2, 3))
+    return nin_block(t, F.dropout(x, drop, t.training), 10, 3, pad=1).mean((2, 3))
 
 
 def inception(t, x, one, three, five, pooled):

@@ -32,6 +32,22 @@ kernel=$(grep -o '"name":"conv1.forward","layer":"conv1","pass":"forward","ms":[
 [[ -n $layer && ${layer##*:} == "${kernel##*:}" ]] || fail "a layer of one kernel has another rate than the kernel: $layer, $kernel"
 ! grep -q '\.infer"' out.txt || fail "time lists kernels that are no part of a training step"
 
+echo "== time --forward"
+keys() { grep -o '"[a-z_]*":' | sort -u; }
+keys <out.txt >step_keys.txt
+expect 0 ./lenet time --forward --steps 5 --json
+keys <out.txt | cmp - step_keys.txt || fail "inference and training have other keys in time --json"
+flops=$(sed -E 's/.*"step_ms":([^,]*),"gflops":([^,]*).*/\1 \2/' out.txt | awk '{ printf "%.0f", $1 * $2 * 1e3 / 128 }')
+((flops >= 832 && flops <= 834)) || fail "an image's inference is $flops kflop, wanted 833"
+[[ $(grep -o '"name":"[^"]*\.forward[^"]*"' out.txt | grep -vc '\.infer') == 0 ]] || fail "time --forward lists kernels of a training step"
+for layer in conv1 conv2 linear1 linear2 linear3; do
+    grep -q "\"name\":\"$layer.forward.infer\",\"layer\":\"$layer\",\"pass\":\"forward\",\"ms\":[0-9]" out.txt || fail "time --forward lacks $layer"
+done
+! grep -Eq '"(backward_[a-z]*|update)_ms":(0[^,]|[1-9])' out.txt || fail "inference goes backward"
+expect 0 ./lenet time --forward --steps 1
+grep -Eq '^inference [0-9.]+ ms, [0-9]+ images/s' out.txt || fail "the table does not say that it is of inference"
+! grep -q '^data' out.txt || fail "time --forward tells of the data of training"
+
 echo "== wrong command lines"
 expect 2 ./lenet trian
 one_message 'trian.*train'
@@ -45,6 +61,12 @@ expect 2 ./lenet train --batch 0
 one_message '0'
 expect 2 ./lenet train --lr -1
 one_message '-1'
+expect 2 ./lenet time --forward --lr 1
+one_message 'forward.*--lr'
+expect 2 ./lenet time --forward --data data
+one_message 'forward.*--data'
+expect 2 ./lenet train --forward
+one_message 'forward'
 expect 2 ./lenet train --threads
 one_message 'threads'
 
@@ -64,4 +86,5 @@ echo "== weights that are not finite behind a loss that was"
 "$NETC" "$root/examples/edge.net" -o edge # its sum of squares has gradients well above 1
 expect 5 ./edge train --quiet --lr 3e38 --max-steps 1 --data "$root/examples" --out burst2
 one_message 'step 1.*not finite'
+expect 0 ./edge time --forward --steps 2 # of a picture as output, with neither classes nor targets
 [[ ! -e burst2/last.safetensors ]] || fail "bad weights were saved"
