@@ -7,7 +7,7 @@
 static const double direct_efficiency = 0.90, direct_sum_efficiency = 0.72, product_efficiency = 0.90; /* of the peak, as measured (docs/performance.md) */
 static const double margin = 0.8;     /* Winograd's has to be faster by this: its errors are larger, and nothing but pointwise operators is fused behind it */
 static const double spilled = 2.5;    /* a transform has more values at hand than there are registers: its cycles for each instruction */
-enum { LANE_SUM_CYCLES = 10, SUMS_PER_STEP = 24 };
+enum { LANE_SUM_CYCLES = 5, SUMS_PER_STEP = 24 };
 
 /* What a convolution and its adjoints have in common: y[k] (rows x cols) from x[c] by kernels of r x r. */
 typedef struct Shape { int r; int64_t k, c, rows, cols; } Shape;
@@ -19,6 +19,7 @@ typedef struct Pass {
     const PlanOptions *options;
     double blocks;  /* lane blocks of a batch */
     Node **node;    /* by id: what stands for the node now */
+    AlgorithmNotes *notes; /* or null */
 } Pass;
 
 static double far_cycles(double bytes) { return bytes / schedule_bytes_per_cycle(bytes); }
@@ -30,7 +31,7 @@ static int square(int x) { return x * x; }
 static double transform_cycles(const Pass *p, const WinogradMatrix *x, double moved, double in_all) {
     WinogradCode c = winograd_code(x);
     int lines = x->cols + x->rows;
-    double rate = far_cycles(in_all * vector_bytes(p)) / in_all;
+    double bytes = in_all * vector_bytes(p), rate = bytes > BYTES_NEAR ? far_cycles(bytes) / in_all : 0; /* what stays in a core's own cache moves meanwhile */
     return spilled * lines * winograd_code_cost(&c) + square(x->cols) + square(x->rows) + 2 * moved * rate;
 }
 
@@ -95,17 +96,35 @@ static Choice price_sum(const Pass *p, const Shape *s, int tile) {
 
 /* ---- choosing ---- */
 
+static const char *key_of(const Pass *p, const Shape *s, nrt_pass pass) {
+    return arena_printf(p->g->arena, "%s %dx%d %lld->%lld %lldx%lld batch %lld", pass_names[pass], s->r, s->r, (long long)s->c, (long long)s->k, (long long)s->rows,
+                        (long long)s->cols, (long long)p->g->model->train.batch);
+}
+
+/* The tile to take whatever it is predicted to cost: of a test, or measured; 0: the direct sum, TUNED_UNKNOWN: as predicted. */
+static int forced_tile(const Pass *p, const char *key) {
+    if (p->options->winograd_tile) return p->options->winograd_tile;
+    return p->options->tuned ? tuned_find(p->options->tuned, key) : TUNED_UNKNOWN;
+}
+
 /* The best tile beside the direct sum at that share of the peak. Tile 1 saves nothing; the largest has n = WINOGRAD_N_MAX. */
-static Choice choose(const Pass *p, const Shape *s, double efficiency, Choice (*price)(const Pass *p, const Shape *s, int tile)) {
+static Choice best_choice(const Pass *p, const Shape *s, const char *key, double efficiency, Choice (*price)(const Pass *p, const Shape *s, int tile)) {
     double direct = (double)square(s->r) * (double)s->k * (double)s->c * (double)s->rows * (double)s->cols / efficiency;
     Choice best = {.tile = 0, .cycles = direct * margin};
-    int forced = p->options->winograd_tile;
+    int forced = forced_tile(p, key);
     for (int tile = 2; tile + s->r - 1 <= WINOGRAD_N_MAX; tile++) {
-        if (forced && tile != forced) continue;
+        if (forced != TUNED_UNKNOWN && tile != forced) continue;
         Choice x = price(p, s, tile);
-        if (forced || x.cycles < best.cycles) best = x;
+        if (forced != TUNED_UNKNOWN || x.cycles < best.cycles) best = x;
     }
     return best;
+}
+
+static Choice choose(const Pass *p, const Shape *s, double efficiency, Choice (*price)(const Pass *p, const Shape *s, int tile)) {
+    const char *key = key_of(p, s, p->g->pass);
+    Choice c = best_choice(p, s, key, efficiency, price);
+    if (p->notes) VEC_PUSH(p->notes->arena, &p->notes->list, ((AlgorithmNote){p->g->layer, p->g->pass, key, c.tile}));
+    return c;
 }
 
 /* May Winograd's way compute it? All with one square kernel of 2 or more, stride and dilation 1, and no groups. */
@@ -180,10 +199,12 @@ static Node *rebuilt(Pass *p, Node *n) {
     return same ? n : graph_node(p->g, n->op, n->attr, n->nargs, arg);
 }
 
-void algorithm_choose(Graph *g, const PlanOptions *options) {
+void algorithm_choose(Graph *g, const PlanOptions *options) { algorithm_choose_noting(g, options, NULL); }
+
+void algorithm_choose_noting(Graph *g, const PlanOptions *options, AlgorithmNotes *notes) {
     if (!options->winograd) return;
     int n = g->nodes.n;
-    Pass p = {.g = g, .options = options, .node = ARENA_ARRAY(g->arena, Node *, n + 1)};
+    Pass p = {.g = g, .options = options, .notes = notes, .node = ARENA_ARRAY(g->arena, Node *, n + 1)};
     p.blocks = (double)ceil_div(g->model->train.batch, options->machine.lanes);
     for (int i = 0; i < n; i++) p.node[i] = rebuilt(&p, g->nodes.at[i]);
     for (int i = 0; i < g->roots.n; i++) g->roots.at[i].node = p.node[g->roots.at[i].node->id];

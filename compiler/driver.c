@@ -24,6 +24,7 @@
 #include "program.h"
 #include "summary.h"
 #include "target.h"
+#include "tune.h"
 
 enum { MAX_IR_FILE = 1 << 30 };
 
@@ -37,6 +38,7 @@ typedef struct Driver {
     const Ast *ast;
     Graph *graph;
     const Target *target;
+    Tuned tuned;     /* what --tune has found for it */
     Program *program;
     Emitted *code_module;
 } Driver;
@@ -315,8 +317,42 @@ static PlanOptions plan_switches(const Driver *d) {
     p.tile = d->options.on[SWITCH_TILE];
     p.partial = d->options.on[SWITCH_PARTIAL];
     p.winograd = d->options.on[SWITCH_WINOGRAD];
+    p.tuned = d->options.on[SWITCH_TUNED] ? &d->tuned : NULL;
     if (!d->options.on[SWITCH_STREAM]) p.stream_bytes = 0;
     return p;
+}
+
+/* What earlier runs of --tune have found. A file that cannot be used stops a new run, which would replace it; others go on without. */
+static bool load_tuned(Driver *d) {
+    const char *path = tuned_path(d->arena), *machine = arena_printf(d->arena, "%s %s", d->target->tune, d->target->cpu);
+    d->tuned = (Tuned){.arena = d->arena, .machine = machine};
+    if (!d->options.on[SWITCH_TUNED] || !path) return true;
+    const char *why = tuned_load(&d->tuned, d->arena, machine, path);
+    if (why && d->options.tune > 0) return fail(d, EXIT_IO, "%s", why);
+    if (why) fprintf(stderr, "netc: warning: %s; the file is not used\n", why);
+    return true;
+}
+
+static EmitOptions emit_switches(const Driver *d, int parts) {
+    return (EmitOptions){.opt_level = d->options.level, .debug = d->options.lines, .share = d->options.on[SWITCH_SHARE], .parts = parts};
+}
+
+/* --tune: measures, and keeps what it finds for this compilation and later ones. */
+static bool tune(Driver *d) {
+    if (d->options.tune <= 0) return true;
+    const char *path = tuned_path(d->arena);
+    if (!d->target->host || !d->target->native) return fail(d, EXIT_USAGE, "--tune measures on this machine, which cannot run code for %s", d->target->cpu);
+    if (!d->options.on[SWITCH_TUNED] || !d->options.on[SWITCH_WINOGRAD]) return fail(d, EXIT_USAGE, "--tune needs -ftuned and -fwinograd");
+    if (!path) return fail(d, EXIT_IO, "--tune: neither XDG_CACHE_HOME nor HOME says where to keep what it finds");
+    TuneJob job = {.diag = d->diag, .graph = d->graph, .target = d->target, .plan = plan_switches(d), .emit = emit_switches(d, EMIT_PARTS_MAX), .seconds = d->options.tune};
+    job.plan.tuned = NULL;
+    job.emit.debug = false;
+    int code = tune_network(&job, &d->tuned);
+    if (code) return stop(d, code);
+    int error = tuned_save(&d->tuned, path);
+    if (error) return fail(d, EXIT_IO, "cannot write '%s': %s", path, strerror(error));
+    fprintf(stderr, "tuning: kept in %s\n", path);
+    return true;
 }
 
 static bool write_loops(Driver *d) {
@@ -360,7 +396,7 @@ static bool shows_module(const Driver *d) {
 
 /* The kernels as LLVM IR, and what is made of that but for the executable. */
 static bool generate(Driver *d) {
-    EmitOptions options = {.opt_level = d->options.level, .debug = d->options.lines, .share = d->options.on[SWITCH_SHARE], .parts = shows_module(d) ? 1 : EMIT_PARTS_MAX};
+    EmitOptions options = emit_switches(d, shows_module(d) ? 1 : EMIT_PARTS_MAX);
     pass_begin(&d->passes, PASS_EMIT);
     d->code_module = emit_program(d->arena, d->program, d->diag, d->target, &options);
     bool goes_on = end_pass(d, PASS_EMIT, "llvm-ir", print_ir);
@@ -396,7 +432,7 @@ static bool front_end(Driver *d) {
     if (!check_outputs(d) || !check_defines(d) || !choose_target(d) || !read_source(d)) return false;
     if (has_suffix(d->options.input, ".loops")) return read_loops(d);
     bool good = has_suffix(d->options.input, ".graph") ? read_graph(d) : parse_source(d) && elaborate_source(d);
-    return good && add_inference(d) && differentiate(d) && choose_algorithms(d) && lower_graph(d);
+    return good && add_inference(d) && differentiate(d) && load_tuned(d) && tune(d) && choose_algorithms(d) && lower_graph(d);
 }
 
 static void run(Driver *d) {

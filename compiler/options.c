@@ -100,6 +100,13 @@ static bool set_level(Reader *r, const char *arg) {
     return true;
 }
 
+static bool set_tune(Reader *r, const char *arg) {
+    enum { DAY = 24 * 60 * 60 };
+    char *end;
+    r->o->tune = strtod(arg, &end);
+    return (end != arg && !*end && r->o->tune >= 1 && r->o->tune <= DAY) || fail("--tune=%s is no number of seconds from 1 to %d", arg, DAY);
+}
+
 static bool set_emit(Reader *r, const char *arg) {
     size_t n = strcspn(arg, "=");
     const char *kind = arena_str(r->arena, arg, n);
@@ -156,6 +163,7 @@ const OptionRow option_table[] = { /* where one name begins another, the longer 
     {"--summary", ARG_NONE, NULL, "print the table of layers and stop", set_summary},
     {"-O", ARG_JOINED, "0..3", "-O0 is the plain reference: unfused, untiled, scalar; -O2 is the default", set_level},
     {"-march", ARG_EQUALS, "CPU", "the processor to compile for; default: native", set_cpu},
+    {"--tune", ARG_EQUALS, "SECONDS", "measure for so long which forms of convolutions are fastest here, and remember it for later compilations", set_tune},
     {"--target", ARG_EQUALS, "TRIPLE", "the machine to compile for; default: this one", set_target},
     {"--print-targets", ARG_NONE, NULL, "list the machines that can be compiled for", set_targets},
     {"-D", ARG_SPACED, "NAME=EXPR", "replace a constant of the source; train.NAME=EXPR a setting", set_define},

@@ -39,6 +39,7 @@ typedef struct Options {
     bool lines;                     /* -g (default) or -g0: line tables to the source */
     PassOptions passes;             /* --print-after, --print-after-all, --print-changed, --stop-after, --time-passes */
     bool on[SWITCH_COUNT];          /* -f[no-]NAME, by Switch; defaults follow -O */
+    double tune;                    /* --tune: seconds; 0: not asked for */
     bool verbose;                   /* -v: the commands that are run are shown */
     bool dry_run;                   /* -###: ... and not run */
     ColorMode color;                /* --color */

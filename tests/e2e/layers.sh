@@ -7,7 +7,7 @@ cd "$root"
 # One layer a line, the lowest first; a layer may use those before it. A name stands for its .h and .c, unless these have places of
 # their own; `rules` are the files of ops/.
 layers='
-base map winograd
+base map winograd tuned
 diag
 nrt
 model target
@@ -21,7 +21,7 @@ value layers elaborate elab elab_expr elab_call elab_train
 plan algorithm
 lower_internal lower.c layout stream predict program
 emit_parts emit_llvm emit_kernel emit_segment emit_math emit_model emit_internal link
-pass options summary driver
+tune pass options summary driver
 main
 '
 layer_of() { # layer_of FILE: the number of its layer
