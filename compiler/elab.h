@@ -117,8 +117,6 @@ void elab_stack(Elab *e);
 Value elab_fail(Elab *e, Span s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Counts a step of work; false, reported once, when it was one too many. */
 bool elab_step(Elab *e, Span s);
-/* The candidate nearest to `name` when it is near enough for "did you mean", else null. */
-const char *elab_nearest(const char *name, const char *const *candidates, int n);
 
 /* ---- names ---- */
 

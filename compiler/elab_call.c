@@ -17,7 +17,7 @@ static const char *params_text(Elab *e, const SigParam *params, int n) {
 static bool unknown_argument(Elab *e, const Ast *arg, const char *callee, const SigParam *params, int n) {
     const char *names[ELAB_MAX_PARAMS];
     for (int i = 0; i < n; i++) names[i] = params[i].name;
-    const char *near = elab_nearest(arg->text, names, n);
+    const char *near = nearest_name(arg->text, names, n);
     if (!elab_error(e, arg->name_span, near ? "%s has no argument '%s'; did you mean '%s'?" : "%s has no argument '%s'", callee,
                     arg->text, near)) return false;
     if (near) diag_fixit(e->diag, arg->name_span, near);
@@ -342,7 +342,7 @@ static Value unknown_name(Elab *e, const Ast *ast, bool layer) {
         for (int i = 0; i < defs->cap; i++)
             if (defs->slots[i].key) VEC_PUSH(e->arena, &all, ((const Def *)defs->slots[i].value)->name);
         for (int i = e->frame->base; i < e->bindings.n; i++) VEC_PUSH(e->arena, &all, e->bindings.at[i].name);
-        near = elab_nearest(ast->text, all.at, all.n);
+        near = nearest_name(ast->text, all.at, all.n);
     }
     if (!elab_error(e, ast->name_span, near ? "unknown %s '%s'; did you mean '%s'?" : "unknown %s '%s'", what, ast->text,
                     near)) return value_error();

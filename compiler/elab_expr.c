@@ -181,7 +181,7 @@ static Value eval_attr(Elab *e, const Ast *ast) {
     while (which < 4 && strcmp(attrs[which], ast->text)) which++;
     if (v.kind != VALUE_TENSOR) return elab_fail(e, ast->name_span, "%s has no attributes; only tensors have", value_text(e->arena, v));
     if (which == 4) {
-        const char *near = elab_nearest(ast->text, attrs, 4);
+        const char *near = nearest_name(ast->text, attrs, 4);
         return elab_fail(e, ast->name_span, "a tensor has no '%s'; %s%s%s", ast->text, near ? "did you mean '"
                          : "there are channels, height, width and features",
                          near ? near : "", near ? "'?" : "");

@@ -201,15 +201,6 @@ void parse_unexpected(Parse *p, Span span, const char *found, const char *const 
 
 /* ---- whole texts ---- */
 
-/* Length of the UTF-8 character at p, or 0. */
-static size_t utf8_length(const unsigned char *p, size_t left) {
-    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
-    if (n > left) return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xC0) != 0x80) return 0;
-    return n;
-}
-
 /* Reports the first byte that cannot be text; is there none? */
 static bool check_text(Diag *diag, int file) {
     size_t n;
@@ -219,12 +210,13 @@ static bool check_text(Diag *diag, int file) {
         return false;
     }
     for (size_t i = 0; i < n;) {
-        size_t length = utf8_length((const unsigned char *)text + i, n - i);
+        unsigned code;
+        int length = utf8_decode(text + i, text + n, &code);
         Span s = {file, (int)i, (int)i + 1};
         if (!length) diag_error(diag, s, "byte 0x%02X is not UTF-8 text", (unsigned char)text[i]);
         else if (!text[i]) diag_error(diag, s, "NUL byte in the source");
         if (!length || !text[i]) return false;
-        i += length;
+        i += (size_t)length;
     }
     return true;
 }

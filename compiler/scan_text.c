@@ -30,11 +30,8 @@ void scan_error(TextScanner *s, Span span, const char *fmt, ...) {
     if (s->failed) return;
     va_list ap;
     va_start(ap, fmt);
-    Text t = {0};
-    text_vprintf(&t, fmt, ap);
+    diag_verror(s->diag, span, fmt, ap);
     va_end(ap);
-    diag_error(s->diag, span, "%s", t.at);
-    text_free(&t);
     s->failed = true;
     s->token = (TextToken){.kind = SCAN_END, .span = span, .text = ""};
 }
