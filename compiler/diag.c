@@ -14,7 +14,7 @@ const DiagWarning diag_warnings[] = {
     {"dead-layer", "a layer without effect, as relu behind relu, or whose result nobody uses", true, true},
     {"unused-block", "a block that is never called", false, true},
     {"unused-constant", "a constant that is never read", false, true},
-    {"unused-value", "a name in a body that is never read; none that begins with '_'", false, true},
+    {"unused-value", "a name in a body that is never read", false, true},
     {"slow", "a kernel falls back to generic loops", false, false},
     {NULL, NULL, false, false},
 };

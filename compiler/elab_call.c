@@ -190,6 +190,9 @@ static Value call_concat(Elab *e, const Ast *ast, const Builtin *b) {
         }
         return value_error();
     }
+    out.never_negative = true;
+    for (int i = 0; i < ast->n; i++) out.never_negative &= in[i]->never_negative;
+    elab_made(e, ast, b->name, &out);
     add_row(e, name, b->name, ast->span, out.type, 0, 0);
     return tensor_value(e, out);
 }
@@ -215,6 +218,7 @@ static Value apply_builtin(Elab *e, const LayerValue *layer, const Tensor *in) {
     }
     call.out.span = layer->span;
     call.out.by = info;
+    elab_applied(e, layer, in, &call.out);
     add_row(e, name, kind, layer->span, call.out.type, call.params, call.macs);
     return tensor_value(e, call.out);
 }
@@ -324,7 +328,7 @@ static Value call_builtin(Elab *e, const Ast *ast, const Builtin *b) {
     if (b->kind == BUILTIN_CONCAT) return call_concat(e, ast, b);
     Value *args = builtin_arguments(e, ast, b);
     if (!args) return value_error();
-    LayerValue layer = {.kind = LAYER_BUILTIN, .span = ast->span, .name_span = ast->name_span, .info = b->layer, .args = args};
+    LayerValue layer = {.kind = LAYER_BUILTIN, .span = ast->span, .name_span = ast->name_span, .ast = ast, .info = b->layer, .args = args};
     if (b->kind == BUILTIN_LAYER) return layer_value(e, layer);
     Record *r = ARENA_NEW(e->arena, Record);
     *r = (Record){b->record, args, ast->span, ast->name_span};

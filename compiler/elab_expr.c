@@ -89,6 +89,8 @@ static Value tensor_arithmetic(Elab *e, const Ast *ast, char op, const Tensor *a
     e->graph->span = ast->span;
     e->graph->layer = "";
     if (a->node && b->node) out->node = graph_binary(e->graph, op == '+' ? OP_add : op == '-' ? OP_sub : OP_mul, a->node, b->node);
+    out->never_negative = op != '-' && a->never_negative && b->never_negative;
+    elab_made(e, ast, arena_printf(e->arena, "'%c'", op), out);
     return (Value){.kind = VALUE_TENSOR, .tensor = out};
 }
 

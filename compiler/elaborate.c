@@ -513,7 +513,11 @@ static void elaborate_network(Elab *e, int file) {
     for (int i = 0; i < main->own.n; i++)
         if (main->own.at[i]->kind == DEF_CONSTANT && !e->stop) elab_constant(e, main->own.at[i]);
     if (diag_errors(e->diag)) return;
-    if (output->node) add_loss(e, network, output);
+    if (output->node) {
+        add_loss(e, network, output);
+        elab_dead_layers(e);
+    }
+    elab_unused(e);
 }
 
 static Model *new_model(Arena *a, const char *path) {

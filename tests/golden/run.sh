@@ -17,7 +17,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 folder_args() {
     case $1 in
-    errors) echo --check ;;
+    errors | warnings) echo --check ;;
     summary) echo --summary ;;
     ast) echo --emit=ast ;;
     tokens) echo --emit=tokens ;;
