@@ -371,7 +371,8 @@ static void unknown_override(Elab *e, const Ast *define) {
     VEC(const char *) names = {0};
     for (const char *const *path = elab_train_paths; *path; path++) VEC_PUSH(e->arena, &names, *path + PREFIX);
     const char *near = nearest_name(define->text + PREFIX, names.at, names.n);
-    elab_error(e, define->name_span, near ? "no constant '%s'; did you mean 'train.%s'?" : "no constant '%s'", define->text, near);
+    if (elab_error(e, define->name_span, near ? "no constant '%s'; did you mean 'train.%s'?" : "no constant '%s'", define->text, near) && near)
+        diag_fixit(e->diag, define->name_span, arena_printf(e->arena, "train.%s", near));
 }
 
 static void unknown_constant(Elab *e, const Ast *define) {
@@ -382,7 +383,8 @@ static void unknown_constant(Elab *e, const Ast *define) {
     const char *near = nearest_name(define->text, names.at, names.n);
     for (const char *const *path = elab_train_paths; *path; path++)
         if (!strcmp(strchr(*path, '.') + 1, define->text)) near = *path;
-    elab_error(e, define->name_span, near ? "no constant '%s'; did you mean '%s'?" : "no constant '%s'", define->text, near);
+    if (elab_error(e, define->name_span, near ? "no constant '%s'; did you mean '%s'?" : "no constant '%s'", define->text, near) && near)
+        diag_fixit(e->diag, define->name_span, near);
 }
 
 static void apply_defines(Elab *e) {
