@@ -206,6 +206,11 @@ bool checked_mul(int64_t a, int64_t b, int64_t *out) {
     return true;
 }
 
+int64_t capped_mul(int64_t a, int64_t b) {
+    int64_t r = 0, most = (int64_t)1 << 42;
+    return checked_mul(a, b, &r) && r < most ? r : most;
+}
+
 int64_t i64_min(int64_t a, int64_t b) { return a < b ? a : b; }
 int64_t i64_max(int64_t a, int64_t b) { return a > b ? a : b; }
 

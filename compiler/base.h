@@ -68,6 +68,8 @@ void text_free(Text *t);
 /* Checked int64 arithmetic: false, and *out untouched, where the result does not fit. */
 bool checked_add(int64_t a, int64_t b, int64_t *out);
 bool checked_mul(int64_t a, int64_t b, int64_t *out);
+/* a * b of numbers that are not negative, but at most 2^42: for sizes that are too large anyway when they come near it. */
+int64_t capped_mul(int64_t a, int64_t b);
 int64_t i64_min(int64_t a, int64_t b);
 int64_t i64_max(int64_t a, int64_t b);
 /* Quotients of a by b > 0, rounded towards minus and plus infinity. */

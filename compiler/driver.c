@@ -22,10 +22,9 @@
 #include "options.h"
 #include "parse.h"
 #include "program.h"
+#include "scan_text.h"
 #include "summary.h"
 #include "target.h"
-
-enum { MAX_IR_FILE = 1 << 30 };
 
 typedef struct Driver {
     Arena *arena;
@@ -197,7 +196,7 @@ static bool read_source(Driver *d) {
     const char *path = d->options.input;
     bool ir = has_suffix(path, ".graph") || has_suffix(path, ".loops");
     char *text;
-    size_t n, most = ir ? MAX_IR_FILE : PARSE_MAX_FILE;
+    size_t n, most = ir ? SCAN_MAX_TEXT : PARSE_MAX_FILE;
     int error = file_read(path, most, &text, &n);
     if (error == EFBIG) return fail(d, EXIT_SOURCE, "'%s' has more than %zu bytes", path, most);
     if (error) return fail(d, EXIT_IO, "cannot read '%s': %s", path, strerror(error));

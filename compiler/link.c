@@ -120,7 +120,7 @@ static const char *temp_folder(Arena *a, Diag *d) {
     const char *base = getenv("TMPDIR");
     char *path = arena_printf(a, "%s/netc-XXXXXX", base && *base ? base : "/tmp");
     if (mkdtemp(path)) return path;
-    fail(d, 0, "cannot make a temporary folder '%s': %s", path, strerror(errno));
+    fail(d, 0, "cannot make a temporary folder in '%s': %s", base && *base ? base : "/tmp", strerror(errno));
     return NULL;
 }
 

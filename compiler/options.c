@@ -207,7 +207,7 @@ static bool unknown_option(Reader *r, const char *arg) {
     const char *names[OPTION_ROWS + 1] = {NULL};
     char word[80];
     size_t n = strcspn(arg, "=");
-    if (n >= sizeof word) return fail(r, "unknown option '%.60s...'", arg);
+    if (n >= sizeof word) return fail(r, "unknown option '%.60s...'; 'netc --help' lists them", arg);
     memcpy(word, arg, n);
     word[n] = 0;
     for (int i = 0; i < OPTION_ROWS && n > 2; i++) names[i] = option_table[i].name;

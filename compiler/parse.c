@@ -243,10 +243,7 @@ void parse_unexpected(Parse *p, Span span, const char *found, const char *const 
 static bool check_text(Diag *diag, int file) {
     size_t n;
     const char *text = diag_text(diag, file, &n);
-    if (n > PARSE_MAX_FILE) {
-        diag_error(diag, (Span){file, 0, 0}, "the file has %zu bytes; the largest allowed has %d", n, PARSE_MAX_FILE);
-        return false;
-    }
+    ENSURE(n <= PARSE_MAX_FILE); /* who reads files refuses larger ones */
     for (size_t i = 0; i < n;) {
         unsigned code;
         int length = utf8_decode(text + i, text + n, &code);
