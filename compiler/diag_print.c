@@ -149,13 +149,21 @@ static void print_fixit(Printer *p, int from, int start, const char *text) {
     fputc('\n', p->out);
 }
 
+/* Where the underline of a span that ends at byte `end` stops on this line: not among the blanks before a line's end. */
+static int last_byte(const DiagFile *f, int line, int end) {
+    int stop = diag_line_end(f, line);
+    if (end <= stop) return end;
+    while (stop > f->lines.at[line] && (f->text[stop - 1] == ' ' || f->text[stop - 1] == '\t')) stop--;
+    return stop;
+}
+
 /* The source line of s with a caret, and under it those of the n fix-its at `fix` that are on the same line. */
 static void print_picture(Printer *p, Span s, const Entry *fix, int n) {
     const DiagFile *f = diag_file(p->diag, s.file);
     if (!f) return;
     int line = diag_line(f, s.start), from, to;
     Cells c = cells_of(f, line);
-    int start = column_of(&c, s.start), end = column_of(&c, s.end);
+    int start = column_of(&c, s.start), end = column_of(&c, last_byte(f, line, s.end));
     pick_window(&c, start, &from, &to);
     print_line(p, &c, line + 1, from, to);
     print_caret(p, from, to, start, end);

@@ -231,6 +231,7 @@ void parse_unexpected(Parse *p, Span span, const char *found, const char *const 
     int count = summarize(expected, n, words, MOST);
     Text t = {0};
     text_printf(&t, "unexpected %s", found_text(p, span));
+    if (!count) text_printf(&t, ", expected the end"); /* of a definition: whatever could prolong it goes without saying */
     for (int i = 0; i < count; i++) text_printf(&t, "%s%s", !i ? ", expected " : i + 1 < count ? ", " : " or ", words[i]);
     diag_error(p->build.diag, span, "%s", t.at);
     text_free(&t);
