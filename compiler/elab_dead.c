@@ -2,7 +2,7 @@
  *
  * A layer is written once and may be applied many times, by a loop or by calls of its block: it is dead where every
  * application is. What depends on the values of arguments counts only where these are written down as numbers:
- * `dropout(p)` with p = 0 is what `-D p=0` asked for.
+ * `dropout(p)` with p = 0 is what `-D p=0` asked for. What stands in imported files is for others, too, and is left alone.
  */
 #include "elab.h"
 
@@ -108,6 +108,7 @@ void elab_dead_layers(Elab *e) {
     }
     for (int i = 0; i < e->written_order.n; i++) {
         const Written *w = e->written_order.at[i];
+        if (w->span.file != e->modules.at[0]->file) continue;
         if (!w->reaches && w->unread) {
             diag_warning(e->diag, w->span, "dead-layer", "the result of %s is not used", w->name);
         } else if (w->idle == w->applied) {
