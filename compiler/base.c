@@ -206,6 +206,11 @@ bool checked_mul(int64_t a, int64_t b, int64_t *out) {
     return true;
 }
 
+int64_t capped_mul(int64_t a, int64_t b) {
+    int64_t r = 0, most = (int64_t)1 << 42;
+    return checked_mul(a, b, &r) && r < most ? r : most;
+}
+
 int64_t i64_min(int64_t a, int64_t b) { return a < b ? a : b; }
 int64_t i64_max(int64_t a, int64_t b) { return a > b ? a : b; }
 
@@ -235,11 +240,27 @@ const char *double_text(double x, char *buf) {
     return buf;
 }
 
-int edit_distance(const char *a, const char *b) {
-    enum { LONGEST = 64 };
-    int n = (int)strlen(a), m = (int)strlen(b);
-    if (n > LONGEST || m > LONGEST) return n > m ? n : m;
-    int d[LONGEST + 1][LONGEST + 1];
+/* ---- words ---- */
+
+int utf8_decode(const char *p, const char *end, unsigned *code) {
+    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000}; /* by length: smaller ones must be written shorter */
+    unsigned char c = (unsigned char)*p;
+    int n = c < 0x80 ? 1 : (c & 0xE0) == 0xC0 ? 2 : (c & 0xF0) == 0xE0 ? 3 : (c & 0xF8) == 0xF0 ? 4 : 0;
+    if (!n || end - p < n) return 0;
+    *code = n == 1 ? c : c & (0x7Fu >> n);
+    for (int i = 1; i < n; i++) {
+        if (((unsigned char)p[i] & 0xC0) != 0x80) return 0;
+        *code = *code << 6 | ((unsigned char)p[i] & 0x3F);
+    }
+    bool surrogate = *code >= 0xD800 && *code < 0xE000;
+    return *code < least[n] || *code > 0x10FFFF || surrogate ? 0 : n;
+}
+
+enum { LONGEST_WORD = 64 };
+
+/* Optimal string alignment. */
+static int edit_distance(const char *a, const char *b) {
+    int n = (int)strlen(a), m = (int)strlen(b), d[LONGEST_WORD + 1][LONGEST_WORD + 1];
     for (int i = 0; i <= n; i++) d[i][0] = i;
     for (int j = 0; j <= m; j++) d[0][j] = j;
     for (int i = 1; i <= n; i++)
@@ -251,6 +272,33 @@ int edit_distance(const char *a, const char *b) {
             d[i][j] = best;
         }
     return d[n][m];
+}
+
+/* What of a word counts, in `out` of LONGEST_WORD + 1 bytes; its length, or -1 where it is too long. */
+static int fold_word(const char *word, char *out) {
+    int n = 0;
+    for (; *word; word++) {
+        if (*word == '_' || *word == '-') continue;
+        if (n == LONGEST_WORD) return -1;
+        out[n++] = *word >= 'A' && *word <= 'Z' ? (char)(*word - 'A' + 'a') : *word;
+    }
+    out[n] = 0;
+    return n;
+}
+
+const char *nearest_name(const char *name, const char *const *candidates, int n) {
+    char word[LONGEST_WORD + 1], other[LONGEST_WORD + 1];
+    int length = fold_word(name, word), best = length < 2 ? 1 : length < 6 ? 2 : length < 9 ? 3 : 4; /* one more than is near enough */
+    const char *near = NULL;
+    for (int i = 0; i < n && length > 0; i++) {
+        int m = fold_word(candidates[i], other);
+        if (m < 0 || abs(m - length) >= best) continue;
+        int distance = edit_distance(word, other);
+        if (distance >= best) continue;
+        best = distance;
+        near = candidates[i];
+    }
+    return near;
 }
 
 /* ---- files ---- */

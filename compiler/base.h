@@ -68,6 +68,8 @@ void text_free(Text *t);
 /* Checked int64 arithmetic: false, and *out untouched, where the result does not fit. */
 bool checked_add(int64_t a, int64_t b, int64_t *out);
 bool checked_mul(int64_t a, int64_t b, int64_t *out);
+/* a * b of numbers that are not negative, but at most 2^42: for sizes that are too large anyway when they come near it. */
+int64_t capped_mul(int64_t a, int64_t b);
 int64_t i64_min(int64_t a, int64_t b);
 int64_t i64_max(int64_t a, int64_t b);
 /* Quotients of a by b > 0, rounded towards minus and plus infinity. */
@@ -80,8 +82,13 @@ int64_t round_up(int64_t a, int64_t b);
 /* Shortest decimal text that reads back as the same double ("0.1", "1e-05", "3"); written to buf of at least 32 bytes. */
 const char *double_text(double x, char *buf);
 
-/* Edit distance (optimal string alignment: insert, delete, replace, swap of neighbours), for "did you mean". */
-int edit_distance(const char *a, const char *b);
+/* ---- words ---- */
+
+/* Decodes the UTF-8 character at p; its length in bytes, or 0 where the bytes are none. */
+int utf8_decode(const char *p, const char *end, unsigned *code);
+/* The one of n candidates that `name` is likely meant to be, for "did you mean", or null. Distances count letters inserted, deleted,
+ * replaced, or swapped with their neighbours; capitals, '_' and '-' do not count ("BatchNorm" is near "batch_norm"). */
+const char *nearest_name(const char *name, const char *const *candidates, int n);
 
 /* ---- files ---- */
 

@@ -9,7 +9,7 @@
  *           |     ^~~
  *     lenet.net:3:1: note: ...
  *
- * At most DIAG_LIMIT errors are kept; a last line counts the rest.
+ * At most DIAG_LIMIT errors are kept, and as many warnings; last lines count the rest. docs/diagnostics.md is for users.
  */
 #ifndef NETC_DIAG_H
 #define NETC_DIAG_H
@@ -34,6 +34,7 @@ void diag_place(const Diag *d, Span s, int *line, int *column);
 Span span_join(Span a, Span b);
 
 void diag_error(Diag *d, Span s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void diag_verror(Diag *d, Span s, const char *fmt, va_list ap);
 /* A warning that `-Wno-NAME` silences and `-Werror` makes an error. */
 void diag_warning(Diag *d, Span s, const char *name, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void diag_note(Diag *d, Span s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -43,12 +44,19 @@ void diag_fixit(Diag *d, Span s, const char *text);
 
 /* Errors reported so far (also those over the limit). */
 int diag_errors(const Diag *d);
-/* `-Wname` (on) or `-Wno-name` (off); `-Werror`. Returns false for a name that no warning has. */
-bool diag_set_warning(Diag *d, const char *name, bool on);
-void diag_set_werror(Diag *d, bool on);
+/* What stands behind -W, as clang understands it: NAME, no-NAME, error, no-error, error=NAME (which switches the warning on, too),
+ * no-error=NAME; NAME a warning or one of diag_groups. The last one counts. Null, or the name that no warning has. */
+const char *diag_set_warning(Diag *d, const char *flag);
+/* -w: no warnings at all, whatever -W says. */
+void diag_set_quiet(Diag *d);
 /* Every name that diag_warning is called with, and what it is about; a table ended by a null name. */
-typedef struct DiagWarning { const char *name, *doc; bool on; } DiagWarning;
+typedef struct DiagWarning {
+    const char *name, *doc;
+    bool on, common; /* on: without any -W; common: with -Wall */
+} DiagWarning;
 extern const DiagWarning diag_warnings[];
+/* Names for several warnings; null-terminated. */
+extern const char *const diag_groups[];
 
 /* Prints all diagnostics, clang's shape or (json) one JSON array, in order, and forgets them (counts stay). */
 void diag_flush(Diag *d, FILE *out, ColorMode color, bool json);

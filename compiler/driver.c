@@ -22,11 +22,10 @@
 #include "options.h"
 #include "parse.h"
 #include "program.h"
+#include "scan_text.h"
 #include "summary.h"
 #include "target.h"
 #include "tune.h"
-
-enum { MAX_IR_FILE = 1 << 30 };
 
 typedef struct Driver {
     Arena *arena;
@@ -51,13 +50,10 @@ static bool stop(Driver *d, int code) {
 /* One message that is not about a place in the source. */
 static bool fail(Driver *d, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 static bool fail(Driver *d, int code, const char *fmt, ...) {
-    Text t = {0};
     va_list ap;
     va_start(ap, fmt);
-    text_vprintf(&t, fmt, ap);
+    diag_verror(d->diag, (Span){0}, fmt, ap);
     va_end(ap);
-    diag_error(d->diag, (Span){0}, "%s", t.at);
-    text_free(&t);
     return stop(d, code);
 }
 
@@ -188,6 +184,7 @@ static bool print_info(Driver *d) {
     case INFO_NONE: return true;
     case INFO_HELP: options_help(&t); break;
     case INFO_HELP_OPTIMIZERS: options_help_optimizers(&t); break;
+    case INFO_HELP_WARNINGS: options_help_warnings(&t); break;
     case INFO_VERSION: text_printf(&t, "netc %s\n", NETC_VERSION); break;
     case INFO_PASSES: pass_list(&t); break;
     case INFO_TARGETS: target_print(stdout); break;
@@ -201,7 +198,7 @@ static bool read_source(Driver *d) {
     const char *path = d->options.input;
     bool ir = has_suffix(path, ".graph") || has_suffix(path, ".loops");
     char *text;
-    size_t n, most = ir ? MAX_IR_FILE : PARSE_MAX_FILE;
+    size_t n, most = ir ? SCAN_MAX_TEXT : PARSE_MAX_FILE;
     int error = file_read(path, most, &text, &n);
     if (error == EFBIG) return fail(d, EXIT_SOURCE, "'%s' has more than %zu bytes", path, most);
     if (error) return fail(d, EXIT_IO, "cannot read '%s': %s", path, strerror(error));
@@ -375,6 +372,7 @@ static bool lower_graph(Driver *d) {
     PlanOptions options = plan_switches(d);
     pass_begin(&d->passes, PASS_LOWER);
     d->program = program_lower(d->arena, d->diag, d->graph, &options);
+    if (diag_errors(d->diag)) return stop(d, EXIT_SOURCE); /* warnings that are errors */
     verify_loops(d->program);
     bool goes_on = end_pass(d, PASS_LOWER, "loops", print_loops);
     return write_loops(d) && goes_on;
@@ -410,7 +408,7 @@ static bool link_to(Driver *d, const Text *objects, int n, const char *path) {
     bool pictures = in.rank == 3 && (in.dim[0] == 1 || in.dim[0] == 3); /* what `predict FILE` and images() can feed */
     LinkOptions options = {.pictures = pictures, .strip = !d->options.lines, .verbose = d->options.verbose, .dry_run = d->options.dry_run};
     pass_begin(&d->passes, PASS_LINK);
-    int code = link_executable(d->arena, objects, n, path, &options);
+    int code = link_executable(d->arena, d->diag, objects, n, path, &options);
     return code ? stop(d, code) : end_pass(d, PASS_LINK, NULL, NULL);
 }
 
@@ -452,10 +450,10 @@ int driver_main(int argc, char **argv) {
     if (!d.code) {
         d.passes.options = d.options.passes;
         run(&d);
-        diag_flush(d.diag, stderr, d.options.color, d.options.json);
-        if (!d.code && diag_errors(d.diag)) d.code = EXIT_SOURCE; /* a warning that -Werror made an error */
+        if (!d.code && diag_errors(d.diag)) d.code = EXIT_SOURCE; /* a warning that is an error */
         pass_free(&d.passes);
     }
+    diag_flush(d.diag, stderr, d.options.color, d.options.json);
     arena_free(d.arena);
     return d.code;
 }

@@ -4,6 +4,8 @@
  *   elab_expr.c    expressions
  *   elab_call.c    calls: arguments, functions, blocks, applying layers
  *   elab_train.c   the settings of train
+ *   elab_unused.c  warnings about names that are never used
+ *   elab_dead.c    warnings about layers without effect
  *
  * Local names live on one stack of bindings; a frame (the network's, or a block call's) sees those from its base upwards.
  * `names` gives the topmost binding of each name, and each binding the one that it hides (of a caller), so that look-up is one
@@ -63,6 +65,7 @@ typedef enum LayerValueKind { LAYER_BUILTIN, LAYER_OF_BLOCK, LAYER_CHAIN } Layer
 typedef struct LayerValue {
     LayerValueKind kind;
     Span span, name_span;
+    const Ast *ast;                      /* BUILTIN: where it is written */
     const LayerInfo *info;               /* BUILTIN */
     const Def *block;                    /* OF_BLOCK */
     Frame *maker;
@@ -88,6 +91,8 @@ typedef struct Builtin {
 typedef struct RecordInfo { const char *setting, *name; int number; const char *arguments; } RecordInfo;
 typedef struct Record { const RecordInfo *info; const Value *args; Span span, name_span; } Record;
 
+typedef struct Made { struct Written *by; const Node *node; } Made; /* an application of a layer and its result */
+
 struct Elab {
     Arena *arena;
     Diag *diag;
@@ -104,6 +109,9 @@ struct Elab {
     Frame *frame;
     Value it;                /* TENSOR, ERROR, or NONE where there is none */
     VEC(Span) reported;
+    Map written;             /* of elab_dead.c: Ast -> Written */
+    VEC(struct Written *) written_order;
+    VEC(Made) made;
     int64_t steps;
     int layers, depth;
     bool stop;               /* a limit is passed: everything returns at once */
@@ -119,8 +127,6 @@ void elab_stack(Elab *e);
 Value elab_fail(Elab *e, Span s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Counts a step of work; false, reported once, when it was one too many. */
 bool elab_step(Elab *e, Span s);
-/* The candidate nearest to `name` when it is near enough for "did you mean", else null. */
-const char *elab_nearest(const char *name, const char *const *candidates, int n);
 
 /* ---- names ---- */
 
@@ -150,6 +156,17 @@ Value elab_arithmetic(Elab *e, const Ast *ast, Value a, Value b);
 void elab_body(Elab *e, const Ast *body);
 /* Runs the statements without a scope of their own. */
 void elab_statements(Elab *e, const Ast *body);
+
+/* ---- warnings ---- */
+
+/* A layer has been applied: remembers it, and says of *out whether it can be negative. */
+void elab_applied(Elab *e, const LayerValue *layer, const Tensor *in, Tensor *out);
+/* What is written at `ast`, and called `name` in messages, made *out. */
+void elab_made(Elab *e, const Ast *ast, const char *name, const Tensor *out);
+/* -Wdead-layer, when the graph has its roots. */
+void elab_dead_layers(Elab *e);
+/* -Wunused-block, -Wunused-constant, -Wunused-value, of a main file without errors. */
+void elab_unused(Elab *e);
 
 /* ---- train ---- */
 

@@ -17,7 +17,7 @@ static const char *params_text(Elab *e, const SigParam *params, int n) {
 static bool unknown_argument(Elab *e, const Ast *arg, const char *callee, const SigParam *params, int n) {
     const char *names[ELAB_MAX_PARAMS];
     for (int i = 0; i < n; i++) names[i] = params[i].name;
-    const char *near = elab_nearest(arg->text, names, n);
+    const char *near = nearest_name(arg->text, names, n);
     if (!elab_error(e, arg->name_span, near ? "%s has no argument '%s'; did you mean '%s'?" : "%s has no argument '%s'", callee,
                     arg->text, near)) return false;
     if (near) diag_fixit(e->diag, arg->name_span, near);
@@ -190,6 +190,9 @@ static Value call_concat(Elab *e, const Ast *ast, const Builtin *b) {
         }
         return value_error();
     }
+    out.never_negative = true;
+    for (int i = 0; i < ast->n; i++) out.never_negative &= in[i]->never_negative;
+    elab_made(e, ast, b->name, &out);
     add_row(e, name, b->name, ast->span, out.type, 0, 0);
     return tensor_value(e, out);
 }
@@ -215,6 +218,7 @@ static Value apply_builtin(Elab *e, const LayerValue *layer, const Tensor *in) {
     }
     call.out.span = layer->span;
     call.out.by = info;
+    elab_applied(e, layer, in, &call.out);
     add_row(e, name, kind, layer->span, call.out.type, call.params, call.macs);
     return tensor_value(e, call.out);
 }
@@ -324,7 +328,7 @@ static Value call_builtin(Elab *e, const Ast *ast, const Builtin *b) {
     if (b->kind == BUILTIN_CONCAT) return call_concat(e, ast, b);
     Value *args = builtin_arguments(e, ast, b);
     if (!args) return value_error();
-    LayerValue layer = {.kind = LAYER_BUILTIN, .span = ast->span, .name_span = ast->name_span, .info = b->layer, .args = args};
+    LayerValue layer = {.kind = LAYER_BUILTIN, .span = ast->span, .name_span = ast->name_span, .ast = ast, .info = b->layer, .args = args};
     if (b->kind == BUILTIN_LAYER) return layer_value(e, layer);
     Record *r = ARENA_NEW(e->arena, Record);
     *r = (Record){b->record, args, ast->span, ast->name_span};
@@ -342,7 +346,7 @@ static Value unknown_name(Elab *e, const Ast *ast, bool layer) {
         for (int i = 0; i < defs->cap; i++)
             if (defs->slots[i].key) VEC_PUSH(e->arena, &all, ((const Def *)defs->slots[i].value)->name);
         for (int i = e->frame->base; i < e->bindings.n; i++) VEC_PUSH(e->arena, &all, e->bindings.at[i].name);
-        near = elab_nearest(ast->text, all.at, all.n);
+        near = nearest_name(ast->text, all.at, all.n);
     }
     if (!elab_error(e, ast->name_span, near ? "unknown %s '%s'; did you mean '%s'?" : "unknown %s '%s'", what, ast->text,
                     near)) return value_error();

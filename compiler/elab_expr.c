@@ -89,6 +89,8 @@ static Value tensor_arithmetic(Elab *e, const Ast *ast, char op, const Tensor *a
     e->graph->span = ast->span;
     e->graph->layer = "";
     if (a->node && b->node) out->node = graph_binary(e->graph, op == '+' ? OP_add : op == '-' ? OP_sub : OP_mul, a->node, b->node);
+    out->never_negative = op != '-' && a->never_negative && b->never_negative;
+    elab_made(e, ast, arena_printf(e->arena, "'%c'", op), out);
     return (Value){.kind = VALUE_TENSOR, .tensor = out};
 }
 
@@ -173,6 +175,15 @@ static Value eval_index(Elab *e, const Ast *ast) {
     return t.tuple->at[i.i];
 }
 
+static Value unknown_attr(Elab *e, const Ast *ast, const char *const attrs[4]) {
+    const char *near = nearest_name(ast->text, attrs, 4);
+    if (!near) return elab_fail(e, ast->name_span, "a tensor has no '%s'; there are channels, height, width and features", ast->text);
+    if (!elab_error(e, ast->name_span, "a tensor has no '%s'; did you mean '%s'?", ast->text, near)) return value_error();
+    diag_fixit(e->diag, ast->name_span, near);
+    elab_stack(e);
+    return value_error();
+}
+
 static Value eval_attr(Elab *e, const Ast *ast) {
     static const char *const attrs[] = {"channels", "height", "width", "features"};
     Value v = elab_eval(e, ast->kid[0]);
@@ -180,12 +191,7 @@ static Value eval_attr(Elab *e, const Ast *ast) {
     int which = 0;
     while (which < 4 && strcmp(attrs[which], ast->text)) which++;
     if (v.kind != VALUE_TENSOR) return elab_fail(e, ast->name_span, "%s has no attributes; only tensors have", value_text(e->arena, v));
-    if (which == 4) {
-        const char *near = elab_nearest(ast->text, attrs, 4);
-        return elab_fail(e, ast->name_span, "a tensor has no '%s'; %s%s%s", ast->text, near ? "did you mean '"
-                         : "there are channels, height, width and features",
-                         near ? near : "", near ? "'?" : "");
-    }
+    if (which == 4) return unknown_attr(e, ast, attrs);
     Type t = v.tensor->type;
     if ((which == 3) != (t.rank == 1))
         return elab_fail(e, ast->name_span, "a tensor %s has no '%s'; %s", type_text(e->arena, t), ast->text,

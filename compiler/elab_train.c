@@ -54,7 +54,7 @@ static int setting_number(const char *name, int n) {
 /* ---- collecting ---- */
 
 static void unknown_setting(Elab *e, const Ast *ast) {
-    const char *near = elab_nearest(ast->text, setting_names, SETTINGS);
+    const char *near = nearest_name(ast->text, setting_names, SETTINGS);
     if (!elab_error(e, ast->name_span, near ? "unknown setting '%s'; did you mean '%s'?" : "unknown setting '%s'", ast->text, near)) return;
     if (near) diag_fixit(e->diag, ast->name_span, near);
     else diag_note(e->diag, (Span){0}, "train has data, batch, epochs, seed, shuffle, optim, schedule, loss and init");
@@ -110,7 +110,7 @@ static const char *nearest_record(const char *setting, const char *name) {
     int n = 0;
     for (const RecordInfo *r = elab_records; r->name; r++)
         if (!strcmp(r->setting, setting)) names[n++] = r->name;
-    return elab_nearest(name, names, n);
+    return nearest_name(name, names, n);
 }
 
 /* A name that nobody knows where a record is wanted gets the words of the setting: "unknown loss 'cros_entropy'". */

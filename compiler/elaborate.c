@@ -26,10 +26,7 @@ static bool seen_before(Elab *e, Span s) {
 
 static bool report(Elab *e, Span s, const char *fmt, va_list ap) {
     if (seen_before(e, s)) return false;
-    Text t = {0};
-    text_vprintf(&t, fmt, ap);
-    diag_error(e->diag, s, "%s", t.at);
-    text_free(&t);
+    diag_verror(e->diag, s, fmt, ap);
     return true;
 }
 
@@ -72,20 +69,6 @@ bool elab_step(Elab *e, Span s) {
     e->stop = true;
     elab_fail(e, s, "evaluation takes more than %d steps", ELAB_MAX_STEPS);
     return false;
-}
-
-const char *elab_nearest(const char *name, const char *const *candidates, int n) {
-    int length = (int)strlen(name), most = length < 2 ? 0 : length < 6 ? 1 : length < 9 ? 2 : 3, best = most + 1;
-    const char *near = NULL;
-    for (int i = 0; i < n; i++) {
-        int difference = abs((int)strlen(candidates[i]) - length);
-        if (difference >= best) continue;
-        int d = edit_distance(name, candidates[i]);
-        if (d >= best) continue;
-        best = d;
-        near = candidates[i];
-    }
-    return near;
 }
 
 /* ---- names ---- */
@@ -298,7 +281,7 @@ static void check_param(Elab *e, const Def *block, int i, const Ast *ast) {
     *p = (SigParam){.name = ast->text, .type = PARAM_any, .required = !ast->n, .span = ast->name_span};
     if (ast->type) p->type = param_type_named(ast->type);
     if (ast->type && p->type < 0) {
-        const char *near = elab_nearest(ast->type, types, 5);
+        const char *near = nearest_name(ast->type, types, 5);
         elab_error(e, ast->type_span, near ? "unknown type '%s'; did you mean '%s'?"
                    : "unknown type '%s'; there are int, float, bool, string and tuple", ast->type, near);
         if (near) diag_fixit(e->diag, ast->type_span, near);
@@ -387,8 +370,9 @@ static void unknown_override(Elab *e, const Ast *define) {
     enum { PREFIX = sizeof "train." - 1 };
     VEC(const char *) names = {0};
     for (const char *const *path = elab_train_paths; *path; path++) VEC_PUSH(e->arena, &names, *path + PREFIX);
-    const char *near = elab_nearest(define->text + PREFIX, names.at, names.n);
-    elab_error(e, define->name_span, near ? "no constant '%s'; did you mean 'train.%s'?" : "no constant '%s'", define->text, near);
+    const char *near = nearest_name(define->text + PREFIX, names.at, names.n);
+    if (elab_error(e, define->name_span, near ? "no constant '%s'; did you mean 'train.%s'?" : "no constant '%s'", define->text, near) && near)
+        diag_fixit(e->diag, define->name_span, arena_printf(e->arena, "train.%s", near));
 }
 
 static void unknown_constant(Elab *e, const Ast *define) {
@@ -396,10 +380,11 @@ static void unknown_constant(Elab *e, const Ast *define) {
     VEC(const char *) names = {0};
     for (int i = 0; i < main->own.n; i++)
         if (main->own.at[i]->kind == DEF_CONSTANT) VEC_PUSH(e->arena, &names, main->own.at[i]->name);
-    const char *near = elab_nearest(define->text, names.at, names.n);
+    const char *near = nearest_name(define->text, names.at, names.n);
     for (const char *const *path = elab_train_paths; *path; path++)
         if (!strcmp(strchr(*path, '.') + 1, define->text)) near = *path;
-    elab_error(e, define->name_span, near ? "no constant '%s'; did you mean '%s'?" : "no constant '%s'", define->text, near);
+    if (elab_error(e, define->name_span, near ? "no constant '%s'; did you mean '%s'?" : "no constant '%s'", define->text, near) && near)
+        diag_fixit(e->diag, define->name_span, near);
 }
 
 static void apply_defines(Elab *e) {
@@ -530,7 +515,11 @@ static void elaborate_network(Elab *e, int file) {
     for (int i = 0; i < main->own.n; i++)
         if (main->own.at[i]->kind == DEF_CONSTANT && !e->stop) elab_constant(e, main->own.at[i]);
     if (diag_errors(e->diag)) return;
-    if (output->node) add_loss(e, network, output);
+    if (output->node) {
+        add_loss(e, network, output);
+        elab_dead_layers(e);
+    }
+    elab_unused(e);
 }
 
 static Model *new_model(Arena *a, const char *path) {

@@ -55,8 +55,11 @@ static void finish_with_bias(LayerCall *c, Tensor y, bool wanted, int64_t featur
     c->out = y;
 }
 
+enum { MAX_MACS_LOG2 = 58 }; /* some layers' sum, forward and backward, still is a number */
+
 static void set_macs(LayerCall *c, int64_t outputs, int64_t each) {
-    if (!checked_mul(outputs, each, &c->macs)) give_up(c, "the layer's multiply-adds overflow 64 bits");
+    if (checked_mul(outputs, each, &c->macs) && c->macs <= (int64_t)1 << MAX_MACS_LOG2) return;
+    give_up(c, arena_printf(c->arena, "the layer takes more than 2^%d multiply-adds for one image", MAX_MACS_LOG2));
 }
 
 static bool is_image(Type t) { return t.rank == 3; }
@@ -82,6 +85,8 @@ static void layer_conv(LayerCall *c) {
     if (!checked_mul(channels / groups, k[0] * k[1], &taps)) taps = INT64_MAX;
     Tensor w = {.type = type_param(4, out, channels / groups, k[0], k[1])};
     give_up(c, layer_size_error(c->arena, w.type));
+    if (!c->error && (taps > INT32_MAX || out * k[0] * k[1] > INT32_MAX))
+        give_up(c, arena_printf(c->arena, "the kernel %s is too large; at most %d products for an output, as many for an input", type_text(c->arena, w.type), INT32_MAX));
     if (c->error) return;
     w = build_param(c, "weight", w.type, NRT_WEIGHT, taps, out * k[0] * k[1]);
     Attr attr = {.i = {stride[0], stride[1], pad[0], pad[1], dilation[0], dilation[1], groups}};
@@ -174,6 +179,9 @@ static void layer_batch_norm(LayerCall *c) {
     Type x = c->in.type, type = type_param(1, x.dim[0], 0, 0, 0);
     bool affine = c->arg[2].i;
     Tensor gamma = {0}, beta = {0};
+    if (type_count(x) / x.dim[0] > INT32_MAX)
+        give_up(c, arena_printf(c->arena, "batch_norm of %s is too large; at most %d numbers a channel", type_text(c->arena, x), INT32_MAX));
+    if (c->error) return;
     if (affine) {
         gamma = build_param(c, "weight", type, NRT_SCALE, 0, 0);
         beta = build_param(c, "bias", type, NRT_SHIFT, 0, 0);

@@ -135,9 +135,9 @@ static void set_strides(Buffer *b, int64_t leading) {
     b->base = 0;
     for (int i = b->rank - 1; i >= 0; i--) {
         b->stride[i] = stride;
-        b->base += b->low[i] * stride;
+        b->base += capped_mul(b->low[i], stride);
         int64_t extent = (b->dim[i] < 0 ? leading : b->dim[i]) + b->low[i] + b->high[i];
-        ENSURE(checked_mul(stride, extent, &stride));
+        stride = capped_mul(stride, extent);
     }
     b->bytes = stride * elem_bytes(b->elem);
 }

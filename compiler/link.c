@@ -19,13 +19,11 @@
 enum { ARGS_MAX = 24, OBJECTS_MAX = 8 };
 extern char **environ;
 
-static int fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static int fail(int code, const char *fmt, ...) {
+static int fail(Diag *d, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static int fail(Diag *d, int code, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
-    fputs("netc: error: ", stderr);
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
+    diag_verror(d, (Span){0}, fmt, ap);
     va_end(ap);
     return code;
 }
@@ -40,11 +38,11 @@ static const char *own_folder(Arena *a) {
     return arena_str(a, path, (size_t)n);
 }
 
-static const char *find_runtime(Arena *a, const LinkOptions *o) {
+static const char *find_runtime(Arena *a, Diag *d, const LinkOptions *o) {
     const char *given = o->runtime ? o->runtime : getenv("NETC_RUNTIME");
     if (given && *given) {
         if (access(given, R_OK) == 0) return given;
-        fail(0, "cannot read the runtime library '%s': %s", given, strerror(errno));
+        fail(d, 0, "cannot read the runtime library '%s': %s", given, strerror(errno));
         return NULL;
     }
     static const char *const places[] = { "runtime/libnrt.a", NETC_RUNTIME_FROM_BIN "/libnrt.a" };
@@ -54,7 +52,7 @@ static const char *find_runtime(Arena *a, const LinkOptions *o) {
         if (access(path, R_OK) == 0) return path;
     }
     if (access(NETC_RUNTIME_DIR "/libnrt.a", R_OK) == 0) return NETC_RUNTIME_DIR "/libnrt.a";
-    fail(0, "the runtime library libnrt.a is not beside netc (%s); NETC_RUNTIME gives its path", folder ? folder : "?");
+    fail(d, 0, "the runtime library libnrt.a is not beside netc (%s); NETC_RUNTIME gives its path", folder ? folder : "?");
     return NULL;
 }
 
@@ -105,70 +103,70 @@ static void build_command(const char **args, const char *linker, const char *con
     args[n] = NULL;
 }
 
-static int run_command(const char *const *args) {
+static int run_command(Diag *d, const char *const *args) {
     pid_t child;
     int status, error = posix_spawnp(&child, args[0], NULL, NULL, (char *const *)(uintptr_t)args, environ);
-    if (error) return fail(EXIT_ENV, "cannot run the linker '%s': %s; NETC_CC names another", args[0], strerror(error));
+    if (error) return fail(d, EXIT_ENV, "cannot run the linker '%s': %s; NETC_CC names another", args[0], strerror(error));
     while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR) return fail(EXIT_ENV, "the linker '%s' was lost: %s", args[0], strerror(errno));
+        if (errno != EINTR) return fail(d, EXIT_ENV, "the linker '%s' was lost: %s", args[0], strerror(errno));
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return EXIT_OK;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return fail(EXIT_ENV, "cannot run the linker '%s'; NETC_CC names another", args[0]);
-    if (WIFEXITED(status)) return fail(EXIT_ENV, "the linker '%s' failed with exit code %d", args[0], WEXITSTATUS(status));
-    return fail(EXIT_ENV, "the linker '%s' was killed by signal %d", args[0], WTERMSIG(status));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return fail(d, EXIT_ENV, "cannot run the linker '%s'; NETC_CC names another", args[0]);
+    if (WIFEXITED(status)) return fail(d, EXIT_ENV, "the linker '%s' failed with exit code %d", args[0], WEXITSTATUS(status));
+    return fail(d, EXIT_ENV, "the linker '%s' was killed by signal %d", args[0], WTERMSIG(status));
 }
 
 /* ---- files ---- */
 
-static const char *temp_folder(Arena *a) {
+static const char *temp_folder(Arena *a, Diag *d) {
     const char *base = getenv("TMPDIR");
     char *path = arena_printf(a, "%s/netc-XXXXXX", base && *base ? base : "/tmp");
     if (mkdtemp(path)) return path;
-    fail(0, "cannot make a temporary folder '%s': %s", path, strerror(errno));
+    fail(d, 0, "cannot make a temporary folder in '%s': %s", base && *base ? base : "/tmp", strerror(errno));
     return NULL;
 }
 
 /* Moves what the linker made to where it is wanted: atomically, and with one message where that cannot be done. */
-static int deliver(const char *made, const char *output) {
+static int deliver(Diag *d, const char *made, const char *output) {
     char *bytes;
     size_t n;
     int error = file_read(made, SIZE_MAX, &bytes, &n);
-    if (error) return fail(EXIT_IO, "cannot read '%s': %s", made, strerror(error));
+    if (error) return fail(d, EXIT_IO, "cannot read '%s': %s", made, strerror(error));
     error = file_write(output, bytes, n, 0755);
     free(bytes);
-    return error ? fail(EXIT_IO, "cannot write '%s': %s", output, strerror(error)) : EXIT_OK;
+    return error ? fail(d, EXIT_IO, "cannot write '%s': %s", output, strerror(error)) : EXIT_OK;
 }
 
-static int write_objects(const char *const *paths, const Text *objects, int n) {
+static int write_objects(Diag *d, const char *const *paths, const Text *objects, int n) {
     for (int i = 0; i < n; i++) {
         int error = file_write(paths[i], objects[i].at, objects[i].n, 0600);
-        if (error) return fail(EXIT_IO, "cannot write '%s': %s", paths[i], strerror(error));
+        if (error) return fail(d, EXIT_IO, "cannot write '%s': %s", paths[i], strerror(error));
     }
     return EXIT_OK;
 }
 
-static int link_in_folder(Arena *a, const char *folder, const Text *objects, int n, const char *output, const LinkOptions *o) {
-    const char *args[ARGS_MAX], *paths[OBJECTS_MAX], *runtime = find_runtime(a, o), *made = arena_printf(a, "%s/trainer", folder);
+static int link_in_folder(Arena *a, Diag *d, const char *folder, const Text *objects, int n, const char *output, const LinkOptions *o) {
+    const char *args[ARGS_MAX], *paths[OBJECTS_MAX], *runtime = find_runtime(a, d, o), *made = arena_printf(a, "%s/trainer", folder);
     ENSURE(n <= OBJECTS_MAX);
     for (int i = 0; i < n; i++) paths[i] = arena_printf(a, i ? "%s/model%d.o" : "%s/model.o", folder, i);
     if (!runtime) return EXIT_ENV;
     build_command(args, find_linker(o), paths, n, runtime, made, o);
     if (o->verbose || o->dry_run) print_command(args);
     if (o->dry_run) return EXIT_OK;
-    int code = write_objects(paths, objects, n);
-    if (code == EXIT_OK) code = run_command(args);
-    if (code == EXIT_OK) code = deliver(made, output);
+    int code = write_objects(d, paths, objects, n);
+    if (code == EXIT_OK) code = run_command(d, args);
+    if (code == EXIT_OK) code = deliver(d, made, output);
     for (int i = 0; i < n; i++) unlink(paths[i]);
     unlink(made);
     return code;
 }
 
-int link_executable(Arena *a, const Text *objects, int n, const char *output, const LinkOptions *options) {
+int link_executable(Arena *a, Diag *d, const Text *objects, int n, const char *output, const LinkOptions *options) {
     const char *slash = strrchr(output, '/');
     const char *beside = slash ? arena_str(a, output, (size_t)(slash - output) + 1) : ".";
-    if (!options->dry_run && access(beside, W_OK) != 0) return fail(EXIT_IO, "cannot write '%s': %s", output, strerror(errno));
-    const char *folder = temp_folder(a);
+    if (!options->dry_run && access(beside, W_OK) != 0) return fail(d, EXIT_IO, "cannot write '%s': %s", output, strerror(errno));
+    const char *folder = temp_folder(a, d);
     if (!folder) return EXIT_IO;
-    int code = link_in_folder(a, folder, objects, n, output, options);
+    int code = link_in_folder(a, d, folder, objects, n, output, options);
     rmdir(folder);
     return code;
 }

@@ -2,7 +2,7 @@
 #ifndef NETC_LINK_H
 #define NETC_LINK_H
 
-#include "base.h"
+#include "diag.h"
 
 typedef struct LinkOptions {
     const char *linker;  /* --linker; null: $NETC_CC, else "cc" */
@@ -14,7 +14,7 @@ typedef struct LinkOptions {
 } LinkOptions;
 
 /* Links the n objects with the runtime into the executable `output`, which appears whole or not at all. Returns EXIT_OK,
- * EXIT_ENV (no linker, no runtime, linker failed) or EXIT_IO (cannot write); then a message was printed on stderr. */
-int link_executable(Arena *a, const Text *objects, int n, const char *output, const LinkOptions *options);
+ * EXIT_ENV (no linker, no runtime, linker failed) or EXIT_IO (cannot write); then an error was reported. */
+int link_executable(Arena *a, Diag *d, const Text *objects, int n, const char *output, const LinkOptions *options);
 
 #endif

@@ -19,37 +19,37 @@ typedef struct OptionReader {
     int toggled[SWITCH_COUNT]; /* -f: 1, -fno-: -1, neither: 0 */
 } Reader;
 
-static bool fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static bool fail(const char *fmt, ...) {
+static bool fail(Reader *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static bool fail(Reader *r, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
-    fprintf(stderr, "netc: error: ");
-    vfprintf(stderr, fmt, ap);
-    fprintf(stderr, "\n");
+    diag_verror(r->diag, (Span){0}, fmt, ap);
     va_end(ap);
     return false;
 }
 
-/* The candidate nearest to name, or null; ended by null. */
-static const char *nearest(const char *name, const char *const *candidates) {
-    int best = 4;
-    const char *near = NULL;
-    for (; *candidates; candidates++) {
-        int d = edit_distance(name, *candidates);
-        if (d >= best || d * 2 > (int)strlen(name)) continue;
-        best = d;
-        near = *candidates;
-    }
-    return near;
+/* "a, b, c" */
+static const char *list_names(Reader *r, const char *const *names) {
+    const char *s = "";
+    for (int i = 0; names[i]; i++) s = arena_printf(r->arena, "%s%s%s", s, i ? ", " : "", names[i]);
+    return s;
 }
 
-static bool unknown(const char *what, const char *name, const char *near) {
-    return near ? fail("unknown %s '%s'; did you mean '%s'?", what, name, near) : fail("unknown %s '%s'", what, name);
+/* `known` ends with null; `allowed` says what there is, where no name is near. */
+static bool unknown(Reader *r, const char *what, const char *name, const char *const *known, const char *allowed) {
+    int n = 0;
+    while (known[n]) n++;
+    const char *near = nearest_name(name, known, n);
+    return near ? fail(r, "unknown %s '%s'; did you mean '%s'?", what, name, near) : fail(r, "unknown %s '%s'; %s", what, name, allowed);
+}
+
+static bool unknown_of(Reader *r, const char *what, const char *name, const char *const *known) {
+    return unknown(r, what, name, known, arena_printf(r->arena, "there are %s", list_names(r, known)));
 }
 
 /* ---- what options do ---- */
 
-static bool set_output(Reader *r, const char *arg) { r->o->output = arg; return *arg || fail("-o needs a name that is not empty"); }
+static bool set_output(Reader *r, const char *arg) { r->o->output = arg; return *arg || fail(r, "-o needs a name that is not empty"); }
 static bool set_check(Reader *r, const char *arg) { (void)arg; return r->o->check = true; }
 static bool set_summary(Reader *r, const char *arg) { (void)arg; return r->o->summary = true; }
 static bool set_cpu(Reader *r, const char *arg) { r->o->cpu = arg; return true; }
@@ -58,16 +58,17 @@ static bool set_define(Reader *r, const char *arg) { VEC_PUSH(r->arena, &r->o->d
 static bool set_include(Reader *r, const char *arg) { VEC_PUSH(r->arena, &r->o->include, arg); return true; }
 static bool set_lines(Reader *r, const char *arg) { (void)arg; return r->o->lines = true; }
 static bool set_no_lines(Reader *r, const char *arg) { (void)arg; r->o->lines = false; return true; }
+
 /* The pass of that name, or -1 after a message. */
-static int read_pass(const char *arg) {
+static int read_pass(Reader *r, const char *arg) {
     const char *names[PASS_COUNT + 1] = {NULL};
     for (int i = 0; i < PASS_COUNT; i++) names[i] = pass_name((PassId)i);
-    if (pass_find(arg) < 0) unknown("pass", arg, nearest(arg, names));
+    if (pass_find(arg) < 0) unknown_of(r, "pass", arg, names);
     return pass_find(arg);
 }
 
 static bool set_print_after(Reader *r, const char *arg) {
-    int pass = read_pass(arg);
+    int pass = read_pass(r, arg);
     if (pass >= 0) r->o->passes.print_after[pass] = true;
     return pass >= 0;
 }
@@ -78,24 +79,26 @@ static bool set_print_all(Reader *r, const char *arg) {
     return true;
 }
 
-static bool set_stop_after(Reader *r, const char *arg) { return (r->o->passes.stop_after = read_pass(arg)) >= 0; }
+static bool set_stop_after(Reader *r, const char *arg) { return (r->o->passes.stop_after = read_pass(r, arg)) >= 0; }
 static bool set_print_changed(Reader *r, const char *arg) { (void)arg; return r->o->passes.print_changed = true; }
 static bool set_time_passes(Reader *r, const char *arg) { (void)arg; return r->o->passes.time = true; }
 static bool set_verbose(Reader *r, const char *arg) { (void)arg; return r->o->verbose = true; }
 static bool set_dry_run(Reader *r, const char *arg) { (void)arg; return r->o->dry_run = true; }
-static bool set_werror(Reader *r, const char *arg) { (void)arg; diag_set_werror(r->diag, true); return true; }
+static bool set_quiet(Reader *r, const char *arg) { (void)arg; diag_set_quiet(r->diag); return true; }
 static bool set_version(Reader *r, const char *arg) { (void)arg; r->o->info = INFO_VERSION; return true; }
 static bool set_passes(Reader *r, const char *arg) { (void)arg; r->o->info = INFO_PASSES; return true; }
 static bool set_targets(Reader *r, const char *arg) { (void)arg; r->o->info = INFO_TARGETS; return true; }
 static bool set_help(Reader *r, const char *arg) { (void)arg; r->o->info = INFO_HELP; return true; }
 
 static bool set_help_about(Reader *r, const char *arg) {
-    r->o->info = INFO_HELP_OPTIMIZERS;
-    return !strcmp(arg, "optimizers") || fail("unknown help '%s'; there is --help=optimizers", arg);
+    if (!strcmp(arg, "optimizers")) r->o->info = INFO_HELP_OPTIMIZERS;
+    else if (!strcmp(arg, "warnings")) r->o->info = INFO_HELP_WARNINGS;
+    else return fail(r, "unknown help '%s'; there are --help=optimizers and --help=warnings", arg);
+    return true;
 }
 
 static bool set_level(Reader *r, const char *arg) {
-    if (strlen(arg) != 1 || *arg < '0' || *arg > '3') return fail("unknown optimisation level '-O%s'; allowed are -O0 to -O3", arg);
+    if (strlen(arg) != 1 || *arg < '0' || *arg > '3') return fail(r, "unknown optimisation level '-O%s'; allowed are -O0 to -O3", arg);
     r->o->level = *arg - '0';
     return true;
 }
@@ -104,14 +107,14 @@ static bool set_tune(Reader *r, const char *arg) {
     enum { DAY = 24 * 60 * 60 };
     char *end;
     r->o->tune = strtod(arg, &end);
-    return (end != arg && !*end && r->o->tune >= 1 && r->o->tune <= DAY) || fail("--tune=%s is no number of seconds from 1 to %d", arg, DAY);
+    return (end != arg && !*end && r->o->tune >= 1 && r->o->tune <= DAY) || fail(r, "--tune=%s is no number of seconds from 1 to %d", arg, DAY);
 }
 
 static bool set_emit(Reader *r, const char *arg) {
     size_t n = strcspn(arg, "=");
     const char *kind = arena_str(r->arena, arg, n);
     Emit e = {.path = arg[n] ? arg + n + 1 : NULL};
-    if (e.path && !*e.path) return fail("--emit=%s has an empty path", arg);
+    if (e.path && !*e.path) return fail(r, "--emit=%s has an empty path", arg);
     if (!strcmp(kind, "graph:forward")) {
         e.forward = true;
         kind = "graph";
@@ -122,7 +125,7 @@ static bool set_emit(Reader *r, const char *arg) {
         VEC_PUSH(r->arena, &r->o->emits, e);
         return true;
     }
-    return unknown("kind of --emit", kind, nearest(kind, emit_names));
+    return unknown_of(r, "kind of --emit", kind, emit_names);
 }
 
 static bool set_switch(Reader *r, const char *arg) {
@@ -134,24 +137,28 @@ static bool set_switch(Reader *r, const char *arg) {
         r->toggled[i] = on ? 1 : -1;
         return true;
     }
-    return unknown("optimisation", name, nearest(name, names));
+    return unknown_of(r, "optimisation", name, names);
 }
 
 static bool set_warning(Reader *r, const char *arg) {
-    bool on = strncmp(arg, "no-", 3) != 0;
-    const char *name = on ? arg : arg + 3, *names[16] = {NULL};
-    for (int i = 0; diag_warnings[i].name && i < 15; i++) names[i] = diag_warnings[i].name;
-    return diag_set_warning(r->diag, name, on) || unknown("warning", name, nearest(name, names));
+    const char *name = diag_set_warning(r->diag, arg);
+    VEC(const char *) names = {0};
+    if (!name) return true;
+    for (const DiagWarning *w = diag_warnings; w->name; w++) VEC_PUSH(r->arena, &names, w->name);
+    for (int i = 0; diag_groups[i]; i++) VEC_PUSH(r->arena, &names, diag_groups[i]);
+    VEC_PUSH(r->arena, &names, "error");
+    VEC_PUSH(r->arena, &names, NULL);
+    return unknown_of(r, "warning", name, names.at);
 }
 
 static bool set_color(Reader *r, const char *arg) {
     r->o->color = !strcmp(arg, "always") ? COLOR_ALWAYS : !strcmp(arg, "never") ? COLOR_NEVER : COLOR_AUTO;
-    return r->o->color != COLOR_AUTO || !strcmp(arg, "auto") || fail("--color=%s: allowed are auto, always and never", arg);
+    return r->o->color != COLOR_AUTO || !strcmp(arg, "auto") || fail(r, "--color=%s: allowed are auto, always and never", arg);
 }
 
 static bool set_diagnostics(Reader *r, const char *arg) {
     r->o->json = !strcmp(arg, "json");
-    return r->o->json || !strcmp(arg, "text") || fail("--diagnostics=%s: allowed are text and json", arg);
+    return r->o->json || !strcmp(arg, "text") || fail(r, "--diagnostics=%s: allowed are text and json", arg);
 }
 
 /* ---- the table ---- */
@@ -177,14 +184,14 @@ const OptionRow option_table[] = { /* where one name begins another, the longer 
     {"--time-passes", ARG_NONE, NULL, "print how long each pass took", set_time_passes},
     {"--list-passes", ARG_NONE, NULL, "list the passes", set_passes},
     {"-f", ARG_JOINED, "[no-]NAME", "switch one optimisation on or off; --help=optimizers lists them", set_switch},
-    {"-Werror", ARG_NONE, NULL, "warnings are errors", set_werror},
-    {"-W", ARG_JOINED, "[no-]NAME", "switch a warning on or off", set_warning},
+    {"-W", ARG_JOINED, "[no-]NAME", "switch a warning on or off; -Wall, -Werror, -Werror=NAME and the names: --help=warnings", set_warning},
+    {"-w", ARG_NONE, NULL, "no warnings at all", set_quiet},
     {"--color", ARG_EQUALS, "auto|always|never", "colour in diagnostics; auto: on a terminal without NO_COLOR", set_color},
     {"--diagnostics", ARG_EQUALS, "text|json", "how errors and warnings are printed", set_diagnostics},
     {"-v", ARG_NONE, NULL, "show the commands that are run", set_verbose},
     {"-###", ARG_NONE, NULL, "show them and do not run them", set_dry_run},
     {"--version", ARG_NONE, NULL, "print the version", set_version},
-    {"--help", ARG_EQUALS, "optimizers", "list the optimisations that -f switches", set_help_about},
+    {"--help", ARG_EQUALS, "optimizers|warnings", "list the optimisations that -f switches; the warnings", set_help_about},
     {"--help", ARG_NONE, NULL, "print this", set_help},
     {NULL, ARG_NONE, NULL, NULL, NULL},
 };
@@ -192,15 +199,15 @@ enum { OPTION_ROWS = sizeof option_table / sizeof *option_table - 1 };
 
 /* ---- reading ---- */
 
-static bool unknown_option(const char *arg) {
+static bool unknown_option(Reader *r, const char *arg) {
     const char *names[OPTION_ROWS + 1] = {NULL};
     char word[80];
     size_t n = strcspn(arg, "=");
-    if (n >= sizeof word) return fail("unknown option '%.60s...'", arg);
+    if (n >= sizeof word) return fail(r, "unknown option '%.60s...'; 'netc --help' lists them", arg);
     memcpy(word, arg, n);
     word[n] = 0;
-    for (int i = 0; i < OPTION_ROWS; i++) names[i] = option_table[i].name;
-    return unknown("option", word, n > 2 ? nearest(word, names) : NULL);
+    for (int i = 0; i < OPTION_ROWS && n > 2; i++) names[i] = option_table[i].name;
+    return unknown(r, "option", word, names, "'netc --help' lists them");
 }
 
 /* Reads option argv[*i] by the row that fits; moves *i over an argument of its own. */
@@ -212,32 +219,32 @@ static bool read_option(Reader *r, int argc, char **argv, int *i) {
         const char *rest = arg + n;
         if (row->style == ARG_NONE && !*rest) return row->set(r, NULL);
         if (row->style == ARG_EQUALS && *rest == '=') return row->set(r, rest + 1);
-        if (row->style == ARG_EQUALS && !*rest && strcmp(row->name, "--help")) return fail("%s needs an argument: %s=%s", arg, arg, row->arg);
-        if (row->style == ARG_NONE && *rest == '=' && n > 2) return fail("%s takes no argument", row->name);
+        if (row->style == ARG_EQUALS && !*rest && strcmp(row->name, "--help")) return fail(r, "%s needs an argument: %s=%s", arg, arg, row->arg);
+        if (row->style == ARG_NONE && *rest == '=' && n > 2) return fail(r, "%s takes no argument", row->name);
         if (row->style != ARG_JOINED && row->style != ARG_SPACED) continue;
         if (*rest) return row->set(r, rest);
-        if (++*i >= argc) return fail("%s needs an argument: %s", arg, row->arg);
+        if (++*i >= argc) return fail(r, "%s needs an argument: %s", arg, row->arg);
         return row->set(r, argv[*i]);
     }
-    return unknown_option(arg);
+    return unknown_option(r, arg);
 }
 
 static bool read_input(Reader *r, const char *arg) {
-    if (r->o->input) return fail("one source at a time: '%s' and '%s'", r->o->input, arg);
+    if (r->o->input) return fail(r, "one source at a time: '%s' and '%s'", r->o->input, arg);
     r->o->input = arg;
-    return *arg || fail("the source's name is empty");
+    return *arg || fail(r, "the source's name is empty");
 }
 
 int options_parse(Options *o, Arena *a, Diag *diag, int argc, char **argv) {
     Reader r = {.o = o, .arena = a, .diag = diag};
     *o = (Options){.level = 2, .cpu = "native", .lines = true, .passes = {.stop_after = -1}};
     bool good = true, names_only = false;
-    for (int i = 1; i < argc && good; i++) {
+    for (int i = 1; i < argc; i++) { /* to the end, so that every mistake is shown, and as --color and --diagnostics say */
         bool option = argv[i][0] == '-' && argv[i][1] && !names_only;
         if (option && !strcmp(argv[i], "--")) names_only = true;
-        else good = option ? read_option(&r, argc, argv, &i) : read_input(&r, argv[i]);
+        else good &= option ? read_option(&r, argc, argv, &i) : read_input(&r, argv[i]);
     }
-    if (good && !o->input && !o->info) good = fail("no source; try 'netc --help'");
+    if (good && !o->input && !o->info) good = fail(&r, "no source; try 'netc --help'");
     for (int i = 0; i < SWITCH_COUNT; i++) o->on[i] = r.toggled[i] ? r.toggled[i] > 0 : o->level > 0;
     return good ? EXIT_OK : EXIT_USAGE;
 }
@@ -263,11 +270,6 @@ void options_help(Text *out) {
         snprintf(left, sizeof left, "%s%s%s", row->name, join, row->arg ? row->arg : "");
         help_row(out, left, row->doc);
     }
-    text_printf(out, "\nwarnings:\n");
-    for (const DiagWarning *w = diag_warnings; w->name; w++) {
-        snprintf(left, sizeof left, "-W%s%s", w->name, w->on ? " (on)" : "");
-        help_row(out, left, w->doc);
-    }
     text_printf(out, "\nexit codes: 0 done, 1 errors in the source, 2 usage, 3 data, 4 input/output, 6 environment, 70 a bug of netc\n");
 }
 
@@ -277,5 +279,15 @@ void options_help_optimizers(Text *out) {
     for (int i = 0; i < SWITCH_COUNT; i++) {
         snprintf(left, sizeof left, "%s", switches[i].name);
         help_row(out, left, switches[i].doc);
+    }
+}
+
+void options_help_warnings(Text *out) {
+    char left[96];
+    text_printf(out, "warnings, switched by -WNAME and -Wno-NAME; made errors by -Werror (all) or -Werror=NAME, and warnings again by -Wno-error=NAME.\n"
+                     "-Wall is those marked *, -Wunused those called unused-..., -Weverything all of them; -w is none, whatever -W says.\n");
+    for (const DiagWarning *w = diag_warnings; w->name; w++) {
+        snprintf(left, sizeof left, "%c %s%s", w->common ? '*' : ' ', w->name, w->on ? " (on)" : "");
+        help_row(out, left, w->doc);
     }
 }

@@ -24,7 +24,7 @@ typedef enum Switch {
     SWITCH_COUNT
 } Switch;
 
-typedef enum InfoRequest { INFO_NONE, INFO_HELP, INFO_HELP_OPTIMIZERS, INFO_VERSION, INFO_PASSES, INFO_TARGETS } InfoRequest;
+typedef enum InfoRequest { INFO_NONE, INFO_HELP, INFO_HELP_OPTIMIZERS, INFO_HELP_WARNINGS, INFO_VERSION, INFO_PASSES, INFO_TARGETS } InfoRequest;
 
 typedef struct Options {
     const char *input;              /* FILE.net, FILE.graph, FILE.loops, or "-" */
@@ -62,13 +62,14 @@ typedef struct OptionRow {
 /* The table of options; ends with a row without a name. */
 extern const OptionRow option_table[];
 
-/* Reads the command line. Warning switches go straight to the Diag. 0, or EXIT_USAGE after one message on stderr. Strings are argv's or
- * the arena's. */
+/* Reads the command line. Warning switches go straight to the Diag, as do errors: 0, or EXIT_USAGE after those. Strings are argv's or the
+ * arena's. */
 int options_parse(Options *o, Arena *a, Diag *diag, int argc, char **argv);
 /* Is there an emit of this kind? Returns it or null. */
 const Emit *options_emit(const Options *o, EmitKind kind);
-/* --help, --help=optimizers. */
+/* --help, --help=optimizers, --help=warnings. */
 void options_help(Text *out);
 void options_help_optimizers(Text *out);
+void options_help_warnings(Text *out);
 
 #endif

@@ -87,7 +87,11 @@ int parse_token(ParseValue *value, Span *span, Parse *p) {
     if (p->start) p->start = 0;
     else if (!p->stopped) t = filtered(p);
     if (p->stopped) t = (ParseToken){.kind = 0, .span = {p->file, p->at, p->at}};
+    p->began = p->begins && p->last == TOK_NAME;
+    p->begins = p->last == ';' || p->last == '{' || p->last == TOK_START_FILE;
     p->last = t.kind;
+    p->before_span = p->last_span;
+    p->last_span = t.span;
     *value = t.value;
     *span = t.span;
     return t.kind;
@@ -186,13 +190,48 @@ static const char *found_text(Parse *p, Span s) {
     return length > 40 ? "token" : arena_printf(p->build.arena, "'%.*s'", length, text + s.start);
 }
 
+/* The keyword that the text of a span is likely meant to be; null where there is none. */
+static const char *meant_keyword(Parse *p, Span s, const char *const *keywords) {
+    int n = 0, length = s.end - s.start;
+    size_t size;
+    while (keywords[n]) n++;
+    if (length > PARSE_MAX_NAME) return NULL;
+    return nearest_name(arena_printf(p->build.arena, "%.*s", length, diag_text(p->build.diag, s.file, &size) + s.start), keywords, n);
+}
+
+/* Of what is expected, the keywords, without their quotes; null-terminated. */
+static const char *const *expected_keywords(Parse *p, const char *const *expected, int n) {
+    const char **words = ARENA_ARRAY(p->build.arena, const char *, n + 1);
+    int count = 0;
+    for (int i = 0; i < n; i++)
+        if (expected[i][0] == '\'' && expected[i][1] >= 'a' && expected[i][1] <= 'z')
+            words[count++] = arena_str(p->build.arena, expected[i] + 1, strlen(expected[i]) - 2);
+    return words;
+}
+
+/* Reports a name that is a misspelt keyword: the one that nobody expected, or the one before it that began the statement. */
+static bool is_misspelt(Parse *p, Span span, const char *found, const char *const *expected, int n) {
+    static const char *const of_file[] = {"import", "block", "network", "train", NULL}, *const of_body[] = {"repeat", "for", "if", "else", NULL};
+    Span place = span;
+    const char *near = NULL;
+    if (!strcmp(found, "a name")) near = meant_keyword(p, span, expected_keywords(p, expected, n));
+    bool in_body = p->braces > !strcmp(found, "'{'"); /* which is counted already */
+    if (!near && p->began) near = meant_keyword(p, place = p->before_span, in_body ? of_body : of_file);
+    if (!near) return false;
+    diag_error(p->build.diag, place, "unknown keyword %s; did you mean '%s'?", found_text(p, place), near);
+    diag_fixit(p->build.diag, place, near);
+    return true;
+}
+
 void parse_unexpected(Parse *p, Span span, const char *found, const char *const *expected, int n) {
     enum { MOST = 5 };
     const char *words[MOST];
     if (p->stopped) return; /* what is too deep has been said */
+    if (is_misspelt(p, span, found, expected, n)) return;
     int count = summarize(expected, n, words, MOST);
     Text t = {0};
     text_printf(&t, "unexpected %s", found_text(p, span));
+    if (!count) text_printf(&t, ", expected the end"); /* of a definition: whatever could prolong it goes without saying */
     for (int i = 0; i < count; i++) text_printf(&t, "%s%s", !i ? ", expected " : i + 1 < count ? ", " : " or ", words[i]);
     diag_error(p->build.diag, span, "%s", t.at);
     text_free(&t);
@@ -201,30 +240,19 @@ void parse_unexpected(Parse *p, Span span, const char *found, const char *const 
 
 /* ---- whole texts ---- */
 
-/* Length of the UTF-8 character at p, or 0. */
-static size_t utf8_length(const unsigned char *p, size_t left) {
-    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
-    if (n > left) return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xC0) != 0x80) return 0;
-    return n;
-}
-
 /* Reports the first byte that cannot be text; is there none? */
 static bool check_text(Diag *diag, int file) {
     size_t n;
     const char *text = diag_text(diag, file, &n);
-    if (n > PARSE_MAX_FILE) {
-        diag_error(diag, (Span){file, 0, 0}, "the file has %zu bytes; the largest allowed has %d", n, PARSE_MAX_FILE);
-        return false;
-    }
+    ENSURE(n <= PARSE_MAX_FILE); /* who reads files refuses larger ones */
     for (size_t i = 0; i < n;) {
-        size_t length = utf8_length((const unsigned char *)text + i, n - i);
+        unsigned code;
+        int length = utf8_decode(text + i, text + n, &code);
         Span s = {file, (int)i, (int)i + 1};
         if (!length) diag_error(diag, s, "byte 0x%02X is not UTF-8 text", (unsigned char)text[i]);
         else if (!text[i]) diag_error(diag, s, "NUL byte in the source");
         if (!length || !text[i]) return false;
-        i += length;
+        i += (size_t)length;
     }
     return true;
 }

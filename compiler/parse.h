@@ -41,6 +41,8 @@ typedef struct Parse {
     int start;         /* the token that says what is to be parsed; 0 once it is sent */
     bool closes; /* is the end of the text worth a ';'? not in a definition */
     int last, brackets, braces; /* kind of the last token; how many () [] and how many {} are open */
+    bool begins, began; /* does the last token begin a statement or an item? is the one before a name that does? */
+    Span last_span, before_span; /* of these two */
     Span open[PARSE_MAX_BRACKETS]; /* the open { */
     bool held;         /* is there a token in `next`? */
     bool stopped;      /* nesting too deep: the end is feigned */

@@ -154,8 +154,8 @@ static void fuse_into(Plan *p, const Node *n, Group *g, int stage) {
 /* Taken directly, a sum needs its arguments of all images at once, where partial sums would let go of them block by block. */
 static bool sums_partially(const Plan *p, const Node *n) {
     int64_t arguments = 0, images = p->chunks * p->options.machine.lanes;
-    for (int k = 0; k < n->nargs; k++) arguments += n->arg[k]->type.batched ? type_count(n->arg[k]->type) * images : 0;
-    bool small = type_count(n->type) * p->chunks <= i64_max(PARTIAL_BYTES / 4, arguments / 4);
+    for (int k = 0; k < n->nargs; k++) arguments += n->arg[k]->type.batched ? capped_mul(type_count(n->arg[k]->type), images) : 0;
+    bool small = capped_mul(type_count(n->type), p->chunks) <= i64_max(PARTIAL_BYTES / 4, arguments / 4);
     return p->options.partial && !rule_of(n)->wants_rows && small;
 }
 

@@ -32,7 +32,7 @@ static Buffer *dense_buffer(Build *b, const char *name, Elem elem, Space space, 
     for (int i = rank - 1; i >= 0; i--) {
         x->dim[i] = dim[i];
         x->stride[i] = stride;
-        stride *= dim[i] < 0 ? rows : dim[i];
+        stride = capped_mul(stride, dim[i] < 0 ? rows : dim[i]);
     }
     x->bytes = stride * 4;
     VEC_PUSH(b->a, &b->program->buffers, x);
@@ -195,6 +195,23 @@ static void add_entry(Build *b, Plan *p, Entry *entry) {
     predict_kernels(b, p, items);
 }
 
+/* The node with the largest result: where to look when memory does not suffice. */
+static const Node *largest_node(const Graph *g) {
+    const Node *largest = g->nodes.at[0];
+    for (int i = 1; i < g->nodes.n; i++)
+        if (type_count(g->nodes.at[i]->type) > type_count(largest->type)) largest = g->nodes.at[i];
+    return largest;
+}
+
+static void check_memory(Diag *diag, const Graph *g, const Program *p) {
+    int64_t bytes = p->state_bytes + p->arena_bytes + p->scratch_bytes;
+    for (int i = 0; i < p->buffers.n; i++) bytes = i64_max(bytes, p->buffers.at[i]->bytes); /* the caller's, too */
+    if (bytes <= PROGRAM_MAX_BYTES || !diag) return;
+    const Node *n = largest_node(g);
+    diag_error(diag, n->span, "training with batch=%lld needs more than %lld bytes of memory; the largest tensor, %s, is made here", (long long)g->model->train.batch,
+               (long long)PROGRAM_MAX_BYTES, type_text(g->arena, n->type));
+}
+
 Program *program_lower(Arena *a, Diag *diag, const Graph *g, const PlanOptions *options) {
     Program *prog = program_new(a, g->model);
     prog->lanes = options->machine.lanes;
@@ -206,6 +223,7 @@ Program *program_lower(Arena *a, Diag *diag, const Graph *g, const PlanOptions *
     prog->infer.name = "infer";
     add_entry(&b, plan_build(a, g, options, true), &prog->step);
     add_entry(&b, plan_build(a, g, options, false), &prog->infer);
+    check_memory(diag, g, prog);
     return prog;
 }
 

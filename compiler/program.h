@@ -4,8 +4,10 @@
 
 #include "plan.h"
 
-/* Lowers the training graph (or one without updates). The result passes loop_verify. Kernels that cannot be made fast are
- * reported as warnings ("slow") to diag, which may be null. */
+#define PROGRAM_MAX_BYTES ((int64_t)1 << 39)
+
+/* Lowers the training graph (or one without updates). The result passes loop_verify, unless an error is reported to diag: more memory
+ * is needed than PROGRAM_MAX_BYTES. Kernels that cannot be made fast are reported as warnings ("slow"). diag may be null. */
 Program *program_lower(Arena *a, Diag *diag, const Graph *g, const PlanOptions *options);
 /* For people: kernels segment by segment with algorithm, lanes, tiles, fused operators, FLOPs and bytes, and the arena. */
 void program_print_plan(const Program *p, Text *out);

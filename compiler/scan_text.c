@@ -9,10 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    TEXT_MAX = 1 << 28,  /* bytes of a text form: spans are ints */
-    VALUE_MAX = 1 << 28, /* numbers of values are below it */
-};
+enum { VALUE_MAX = 1 << 28 }; /* numbers of values are below it */
 
 /* ---- tokens ---- */
 
@@ -30,11 +27,8 @@ void scan_error(TextScanner *s, Span span, const char *fmt, ...) {
     if (s->failed) return;
     va_list ap;
     va_start(ap, fmt);
-    Text t = {0};
-    text_vprintf(&t, fmt, ap);
+    diag_verror(s->diag, span, fmt, ap);
     va_end(ap);
-    diag_error(s->diag, span, "%s", t.at);
-    text_free(&t);
     s->failed = true;
     s->token = (TextToken){.kind = SCAN_END, .span = span, .text = ""};
 }
@@ -191,10 +185,7 @@ void scan_next(TextScanner *s) {
 void scan_open(TextScanner *s, Arena *a, Diag *d, int file) {
     *s = (TextScanner){.arena = a, .diag = d, .file = file};
     s->text = diag_text(d, file, &s->n);
-    if (s->n > TEXT_MAX) {
-        scan_error(s, span_of(s, 0, 0), "text has %zu bytes, at most %d are read", s->n, TEXT_MAX);
-        return;
-    }
+    ENSURE(s->n <= SCAN_MAX_TEXT); /* who reads files refuses larger ones */
     scan_next(s);
 }
 
@@ -332,8 +323,8 @@ bool scan_span(TextScanner *s, const Model *m, Span *out) {
     int64_t file, start, end;
     *out = (Span){0};
     if (!scan_accept(s, "!")) return !s->failed;
-    if (!scan_int(s, 1, m->sources.n, &file) || !scan_expect(s, ":") || !scan_int(s, 0, TEXT_MAX, &start)) return false;
-    if (!scan_expect(s, "-") || !scan_int(s, start, TEXT_MAX, &end)) return false;
+    if (!scan_int(s, 1, m->sources.n, &file) || !scan_expect(s, ":") || !scan_int(s, 0, SCAN_MAX_TEXT, &start)) return false;
+    if (!scan_expect(s, "-") || !scan_int(s, start, SCAN_MAX_TEXT, &end)) return false;
     *out = (Span){.file = m->sources.at[file - 1].file, .start = (int)start, .end = (int)end};
     return true;
 }

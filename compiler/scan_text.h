@@ -20,6 +20,8 @@
 #include "diag.h"
 #include "model.h"
 
+enum { SCAN_MAX_TEXT = 1 << 28 }; /* bytes of a text form: spans are ints */
+
 typedef enum ScanKind { SCAN_END, SCAN_NAME, SCAN_VALUE, SCAN_INT, SCAN_REAL, SCAN_SHAPE, SCAN_STRING, SCAN_MARK } ScanKind;
 
 typedef struct TextToken {

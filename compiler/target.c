@@ -101,6 +101,16 @@ static int known_processor(const char *name, bool x86) {
     return -1;
 }
 
+static const char *unknown_processor(Arena *a, const char *name, bool x86) {
+    const char *names[PROCESSORS];
+    int n = 0;
+    for (int i = 0; i < PROCESSORS; i++)
+        if (levels[processors[i].level].x86 == x86) names[n++] = processors[i].name;
+    const char *near = nearest_name(name, names, n);
+    return near ? arena_printf(a, "unknown processor '%s' for -march; did you mean '%s'?", name, near)
+                : arena_printf(a, "unknown processor '%s' for -march; --print-targets lists what there is", name);
+}
+
 static const Target *make_target(Arena *a, const char *triple, int level, const char *tune, bool host, bool native) {
     const Level *l = &levels[level];
     Target *t = ARENA_NEW(a, Target);
@@ -119,16 +129,12 @@ const Target *target_new(Arena *a, const char *march, const char *triple, const 
     }
     int base = x86 ? LEVEL_V1 : LEVEL_ARM, best = !here ? base : x86 ? host_level(a) : LEVEL_ARM;
     if (!march || strcmp(march, "native") == 0) {
-        if (march && !here) {
-            *error = arena_printf(a, "-march=native does not go with the foreign target '%s'", chosen);
-            return NULL;
-        }
         const char *tune = here ? copy_message(a, LLVMGetHostCPUName()) : levels[base].cpu;
         return make_target(a, chosen, best, tune, here, here);
     }
     int level = known_processor(march, x86);
     if (level < 0) {
-        *error = arena_printf(a, "unknown processor '%s' for -march; --print-targets lists what there is", march);
+        *error = unknown_processor(a, march, x86);
         return NULL;
     }
     const char *tune = strcmp(march, levels[level].cpu) == 0 && x86 ? "generic" : march;

@@ -72,7 +72,7 @@ static int compile(Tune *t, Candidate *c) {
     algorithm_choose_noting(g, &options, &c->notes);
     graph_sweep(g);
     Emitted *e = emit_program(t->a, program_lower(t->a, NULL, g, &options), NULL, t->job->target, &t->job->emit);
-    int n = emit_objects(e, objects), code = link_executable(t->a, objects, n, c->path, &t->job->link);
+    int n = emit_objects(e, objects), code = link_executable(t->a, t->job->diag, objects, n, c->path, &t->job->link);
     for (int i = 0; i < n; i++) text_free(&objects[i]);
     emit_free(e);
     return code;

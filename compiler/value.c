@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ast.h"
+
 Value value_int(int64_t i) { return (Value){.kind = VALUE_INT, .i = i}; }
 Value value_float(double f) { return (Value){.kind = VALUE_FLOAT, .f = f}; }
 Value value_bool(bool b) { return (Value){.kind = VALUE_BOOL, .i = b}; }
@@ -41,6 +43,13 @@ static void print_float(Text *t, double f) {
     text_printf(t, strpbrk(buf, ".en") ? "%s" : "%s.0", buf);
 }
 
+/* Cut before a character, never within. */
+static void print_string(Arena *a, Text *t, const char *s) {
+    size_t n = strlen(s), shown = n > LONGEST_TEXT ? LONGEST_TEXT : n;
+    while (shown < n && ((unsigned char)s[shown] & 0xC0) == 0x80) shown--;
+    ast_quote(t, arena_printf(a, "%.*s%s", (int)shown, s, shown < n ? "..." : ""));
+}
+
 static void print_value(Arena *a, Text *t, Value v) {
     switch (v.kind) {
     case VALUE_ERROR: text_printf(t, "?"); break;
@@ -48,7 +57,7 @@ static void print_value(Arena *a, Text *t, Value v) {
     case VALUE_INT: text_printf(t, "%lld", (long long)v.i); break;
     case VALUE_FLOAT: print_float(t, v.f); break;
     case VALUE_BOOL: text_printf(t, v.i ? "true" : "false"); break;
-    case VALUE_STRING: text_printf(t, strlen(v.s) > LONGEST_TEXT ? "\"%.*s...\"" : "\"%.*s\"", LONGEST_TEXT, v.s); break;
+    case VALUE_STRING: print_string(a, t, v.s); break;
     case VALUE_TUPLE: print_tuple(a, t, v.tuple); break;
     case VALUE_PAIR: text_printf(t, "(%lld, %lld)", (long long)v.pair[0], (long long)v.pair[1]); break;
     case VALUE_TENSOR: text_printf(t, "a tensor %s", type_text(a, v.tensor->type)); break;

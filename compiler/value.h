@@ -22,6 +22,7 @@ typedef struct Tensor {
     Type type;
     Span span;                  /* where it was made */
     const struct LayerInfo *by; /* the layer that made it, or null */
+    bool never_negative;        /* that is known */
 } Tensor;
 
 typedef struct Value Value;

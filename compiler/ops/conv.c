@@ -38,6 +38,10 @@ static const char *conv_result(Arena *a, const Attr *attr, Type x, Type w, Type 
         why = op_window(a, x.dim[1 + k], w.dim[2 + k], attr->i[CONV_STRIDE + k], attr->i[CONV_PAD + k], attr->i[CONV_DILATION + k], &y.dim[1 + k]);
         if (why) return why;
     }
+    const int64_t *stride = &attr->i[CONV_STRIDE], *dilation = &attr->i[CONV_DILATION];
+    if (phases_too_many(&x.dim[1], &w.dim[2], stride, dilation))
+        return arena_printf(a, "a kernel of %lldx%lld with stride (%lld, %lld) and dilation (%lld, %lld) meets its input in more than %d ways", (long long)w.dim[2],
+                            (long long)w.dim[3], (long long)stride[0], (long long)stride[1], (long long)dilation[0], (long long)dilation[1], PHASES_MOST);
     return op_result(a, y, out);
 }
 

@@ -20,6 +20,11 @@
 typedef struct Phase { int64_t quotients, f0, alike, r0, rstep, taps, o0, ostep; } Phase;
 typedef struct Phases { int n; Phase *at; } Phases;
 
+enum { PHASES_MOST = 1024 };
+
+/* Has a picture of this height and width more than PHASES_MOST pairs of runs, or more phases than it is worth to search through? Only windows that
+ * are both dilated and strided can have. */
+bool phases_too_many(const int64_t *size, const int64_t *kernel, const int64_t *stride, const int64_t *dilation);
 /* The runs of phases of `size` inputs, in order. */
 Phases phases_of(Arena *a, int64_t size, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation);
 

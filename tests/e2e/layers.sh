@@ -8,7 +8,7 @@ cd "$root"
 # their own; `rules` are the files of ops/.
 layers='
 base map winograd tuned
-diag
+diag_internal diag diag_print diag_json
 nrt
 model target
 ast
@@ -17,7 +17,7 @@ graph ops scan_text model_text graph_text graph_dot eval infer grad
 loop loop_verify loop_text loop_alike nest schedule schedule_choose schedule_internal cost
 lower.h
 rules phases channel_nest
-value layers elaborate elab elab_expr elab_call elab_train
+value layers elaborate elab elab_expr elab_call elab_train elab_unused elab_dead
 plan algorithm
 lower_internal lower.c layout stream predict program
 emit_parts emit_llvm emit_kernel emit_segment emit_math emit_model emit_internal link

@@ -43,6 +43,9 @@ echo "== compiling twice gives the same bits"
 "$NETC" "$root/examples/lenet.net" -o one
 "$NETC" "$root/examples/lenet.net" -o two
 same one two
+"$NETC" "$root/examples/resnet18.net" -o one # so much code that all threads ask for places of the source at once
+"$NETC" "$root/examples/resnet18.net" -o two
+same one two
 "$NETC" -v "$root/examples/lenet.net" -o two 2>command.txt
 grep -q 'model\.o .*model1\.o .*model2\.o .*model3\.o ' command.txt || fail "the code was not made in parts"
 "$NETC" --print-after=emit -v "$root/examples/lenet.net" -o two 2>command.txt

@@ -40,3 +40,5 @@ expect 4 "$NETC" --tune=1 net.net -o tuned
 for wrong in 0 -1 nan 1e9 soon ''; do expect 2 "$NETC" --tune="$wrong" net.net; done
 expect 2 "$NETC" --tune=1 --target=aarch64-linux-gnu net.net --emit=obj
 one_message 'measures on this machine'
+expect 4 env -u XDG_CACHE_HOME -u HOME "$NETC" --tune=1 net.net -o tuned
+one_message 'neither XDG_CACHE_HOME nor HOME'

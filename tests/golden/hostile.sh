@@ -70,6 +70,14 @@ printf 'repeat 9223372036854775807 { conv(3, 1) }' | net >layers.net; check laye
 printf 'conv(1073741824, 1073741824, pad=1073741824, dilation=1073741824)' | net >huge.net; check huge 1
 printf 'max_pool(3, stride=1073741824, pad=1) -> conv(1, 1, pad=1073741824)' | net >huge_pad.net; check huge_pad 1
 printf 'adaptive_avg_pool(1073741824)' | net >huge_size.net; check huge_size 1
+printf 'network n(1, 1, 1000000000) -> 10 { conv(1, 1) -> max_pool((1, 5), stride=(1, 1000000000)) -> flatten -> linear(10) }\ntrain { batch = 1 }\n' >huge_stride.net
+check huge_stride 0 --emit=plan=/dev/null
+printf 'network n(1, 1000000, 1000000) -> 10 { conv(64, 3) -> global_avg_pool -> linear(10) }\ntrain { batch = 1073741824 }\n' >huge_batch.net
+check huge_batch 1 --emit=plan=/dev/null
+{ printf '# args\n\nnetwork n(1, 8, 8) -> 10 { relu -> '; repeat ' ' 900000; printf 'con(3) }\n'; } >far_right.net; check far_right 1
+{ printf 'network n(1, 8, 8) -> 10 { x = "'; repeat '\303\251' 2000; printf '" + 1; con(3) }\n'; } >wide_string.net; check wide_string 1
+{ printf 'network n(1, 8, 8) -> 10 {\n'; repeat 'relu -> relu\n' 5000; printf 'flatten -> linear(10) }\n'; } >warnings.net; check warnings 0 --check -Weverything
+awk 'BEGIN { print "network n(1, 8, 8) -> 10 {"; for (i = 0; i < 50000; i++) printf "a%d = %d\n", i, i; print "flatten -> linear(10)\n}" }' >unused.net; check unused 0 --check -Wall
 printf 'import "huge_import.net"\nimport "/"\nimport "/dev/zero"\nimport ""\n' >huge_import.net; check huge_import 1
 awk 'BEGIN { for (i = 0; i < 300; i++) printf "import \"i%d.net\"\n", i }' >imports.net; for i in $(seq 0 299); do echo >"i$i.net"; done; check imports 1
 ln -s loop.net loop.net; check loop 4

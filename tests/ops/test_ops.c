@@ -9,6 +9,7 @@
 #include "../../compiler/grad.h"
 #include "../../compiler/infer.h"
 #include "../../compiler/ops.h"
+#include "../../compiler/ops/phases.h"
 #include "op_cases.h"
 
 #include <check.h>
@@ -26,6 +27,45 @@ static Graph *empty_graph(void) {
     *m = (Model){.name = "case", .source = "", .train = train_defaults()};
     return graph_new(arena, m);
 }
+
+/* ---- phases ---- */
+
+/* The taps of a window over `size` points, as the runs of phases have them: none twice, each where the window's definition has it. */
+static int count_taps(const Phases *ph, int64_t size, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
+    int taps = 0;
+    bool seen[16][16] = {{false}}; /* by input and tap */
+    for (int p = 0; p < ph->n; p++) {
+        const Phase *x = &ph->at[p];
+        for (int64_t q = 0; q < x->quotients; q++)
+            for (int64_t f = 0; f < x->alike; f++)
+                for (int64_t t = 0; t < x->taps; t++) {
+                    int64_t i = stride * q + x->f0 + f, r = x->r0 + f + x->rstep * t, o = q + x->o0 - x->ostep * t;
+                    ck_assert(i >= 0 && i < size && r >= 0 && r < kernel && !seen[i][r]);
+                    ck_assert_int_eq(o * stride - pad + r * dilation, i);
+                    seen[i][r] = true;
+                    taps++;
+                }
+    }
+    return taps;
+}
+
+static int wanted_taps(int64_t size, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
+    int taps = 0;
+    for (int64_t i = 0; i < size; i++)
+        for (int64_t r = 0; r < kernel; r++) taps += (i + pad - r * dilation) % stride == 0;
+    return taps;
+}
+
+START_TEST(phases_are_the_windows_taps) {
+    for (int n = 0; n < 12 * 6 * 14 * 6 * 4; n++) {
+        int64_t size = 1 + n % 12, kernel = 1 + n / 12 % 6, stride = 1 + n / 72 % 14, pad = n / 1008 % 6, dilation = 1 + n / 6048;
+        Phases ph = phases_of(arena, size, kernel, stride, pad, dilation);
+        ck_assert_int_eq(count_taps(&ph, size, kernel, stride, pad, dilation), wanted_taps(size, kernel, stride, pad, dilation));
+        if (dilation == 1) ck_assert_int_le(ph.n, 4);
+        else ck_assert_int_le(ph.n, 2 * kernel + 2);
+    }
+}
+END_TEST
 
 /* ---- values ---- */
 
@@ -399,6 +439,7 @@ int main(void) {
     tcase_add_test(t, logsumexp_does_not_overflow);
     tcase_add_test(t, relu_keeps_nan);
     tcase_add_test(t, every_operator_is_covered);
+    tcase_add_test(t, phases_are_the_windows_taps);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

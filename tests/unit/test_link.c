@@ -67,7 +67,7 @@ static void teardown(void) {
 
 static int link_with(const char *linker, const char *output) {
     LinkOptions o = { .linker = linker, .runtime = in_folder("rt.o") };
-    int code = link_executable(arena, &object, 1, output, &o);
+    int code = link_executable(arena, diag_new(arena), &object, 1, output, &o);
     ck_assert_int_eq(count_files(in_folder("tmp")), 0);
     return code;
 }
@@ -108,7 +108,7 @@ END_TEST
 
 START_TEST(missing_runtime) {
     LinkOptions o = { .runtime = "/no/such/libnrt.a" };
-    ck_assert_int_eq(link_executable(arena, &object, 1, in_folder("out"), &o), EXIT_ENV);
+    ck_assert_int_eq(link_executable(arena, diag_new(arena), &object, 1, in_folder("out"), &o), EXIT_ENV);
     ck_assert_int_eq(count_files(folder), 3);
     ck_assert_int_eq(count_files(in_folder("tmp")), 0);
 }
@@ -116,7 +116,7 @@ END_TEST
 
 START_TEST(dry_run) {
     LinkOptions o = { .linker = "/no/such/linker", .runtime = in_folder("rt.o"), .dry_run = true };
-    ck_assert_int_eq(link_executable(arena, &object, 1, in_folder("out"), &o), EXIT_OK);
+    ck_assert_int_eq(link_executable(arena, diag_new(arena), &object, 1, in_folder("out"), &o), EXIT_OK);
     ck_assert_int_eq(count_files(folder), 3);
 }
 END_TEST

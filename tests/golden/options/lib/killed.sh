@@ -1,0 +1,3 @@
+#!/bin/sh
+# A linker that does not live long.
+kill -9 $$
