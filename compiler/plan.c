@@ -353,12 +353,23 @@ static void level_group(Plan *p, Group *g) {
     }
 }
 
-/* Where each group starts from: all at once, or without depth_first one after the other. */
+/* Is it made of parameters alone, as transformed weights are? */
+static bool is_of_params(const Plan *p, const Group *g) {
+    const Node *root = g->stage[0].root;
+    for (int k = 0; k < root->nargs; k++)
+        if (plan_value(p, root->arg[k])->group) return false;
+    return g->domain == REDUCED && g->sum == SUM_NONE;
+}
+
+/* Where each group starts from: all at once, or without depth_first one after the other. Where there are transformed weights, per-block groups
+ * come after them: the first that reads such weights would else part from those before it. */
 static void level_start(Plan *p) {
-    int last = -1;
+    int last = -1, first = 0;
+    for (int i = 0; i < p->groups.n; i++)
+        if (is_of_params(p, p->groups.at[i])) first = 2;
     for (int i = 0; i < p->groups.n; i++) {
         Group *g = p->groups.at[i];
-        g->level = p->options.depth_first ? g->domain != PER_BLOCK : level_after(p, last, g->domain, REDUCED);
+        g->level = p->options.depth_first ? (g->domain != PER_BLOCK ? 1 : first) : level_after(p, last, g->domain, REDUCED);
         last = g->level;
     }
 }
