@@ -58,6 +58,17 @@ has l.html '<th scope="row">conv1.forward</th>'
 expect 0 "$NETC" -O0 -g0 "${synthetic[@]}" "$root/examples/lenet.net" --emit=html=plain.html
 if grep -q '<b data-l' <(sed -n '/id="ir"/,$p' plain.html); then fail "code knows lines without -g"; fi
 
+echo "== a kernel that does what two files ask for has lines of both"
+printf '# not\n# here\nblock half() { conv(8, 3, pad=1) }\n' >half.net
+printf 'import "half.net"\n\n\n\nnetwork two(1, 64, 64) -> 2 {\n    half -> relu\n    max_pool(2)\n    flatten -> linear(2)\n}\n' >two.net
+expect 0 "$NETC" two.net --emit=html
+for pane in loops=half1.conv1.forward ir=two.half1.conv1.forward assembly=two.half1.conv1.forward; do # a pane and a section in it
+    awk -v id="id=\"${pane%=*}\"" -v name="<span class=\"name\">${pane#*=}</span>" 'index($0, id) { in_pane = 1 } in_pane && index($0, name) { in_section = 1 }
+        in_section { print } in_section && /<\/details>/ { exit }' two.html >section
+    marks=$(grep -o 'data-l="[^"]*"' section | sort -u | tr '\n' ' ')
+    [[ $marks == 'data-l="1:7" data-l="2:3" ' ]] || fail "${pane%=*}: the marks of $(wc -l <section) lines are $marks"
+done
+
 echo "== what was measured"
 expect 0 "$NETC" "${synthetic[@]}" "$root/examples/lenet.net" -o lenet
 expect 0 ./lenet time --json --steps 3
@@ -92,6 +103,16 @@ if command -v node >/dev/null; then
     node --check "$root/compiler/html/page.js" || fail "page.js"
 else
     leave_out "the syntax of page.js by itself: needs node"
+fi
+
+if command -v tidy >/dev/null; then
+    echo "== the pages are HTML 5"
+    for page in lenet odd g l plain timed two; do
+        tidy -quiet -errors --show-info no --drop-empty-elements no $page.html >tidy.txt 2>&1 || true # empty elements are what blank lines of a source are
+        [[ ! -s tidy.txt ]] || { head -n 20 tidy.txt; fail "$page.html"; }
+    done
+else
+    leave_out "whether the pages are HTML 5: needs tidy"
 fi
 
 chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || { leave_out "the page in a browser: needs chromium"; exit 0; }
