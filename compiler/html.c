@@ -104,7 +104,8 @@ static void facts(const Html *h) {
     text_printf(h->out, " for ");
     html_text(h->out, h->page->target);
     text_printf(h->out, "; N\xC3\x97%s \xE2\x86\x92 ", type_text(h->a, h->model->input));
-    text_printf(h->out, "N\xC3\x97%s; %lld parameters; %d nodes; %d kernels", type_text(h->a, h->model->output), (long long)parameters(h->model), h->page->graph ? h->page->graph->nodes.n : 0, h->nkernels);
+    text_printf(h->out, "N\xC3\x97%s; %lld parameters; %d nodes; %d kernels", type_text(h->a, h->model->output), (long long)parameters(h->model),
+                h->page->graph ? h->page->graph->nodes.n : 0, h->nkernels);
     if (t) text_printf(h->out, "; measured: %.4g ms a step of %lld on %lld thread%s", t->step_ms, (long long)t->batch, (long long)t->threads, t->threads == 1 ? "" : "s");
     text_printf(h->out, "</p>\n");
 }
@@ -114,7 +115,8 @@ static void header(const Html *h) {
     html_text(h->out, h->model->name);
     text_printf(h->out, "</h1>\n");
     facts(h);
-    text_printf(h->out, "<div id=\"tools\" hidden>\n<label>Search <input id=\"find\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\"></label> <output id=\"found\"></output>\n"
+    text_printf(h->out,
+                "<div id=\"tools\" hidden>\n<label>Search <input id=\"find\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\"></label> <output id=\"found\"></output>\n"
                         "<p id=\"keys\"><kbd>/</kbd> search, <kbd>Tab</kbd> next pane, <kbd>\xE2\x86\x91</kbd> <kbd>\xE2\x86\x93</kbd> move, <kbd>Enter</kbd> choose, <kbd>Esc</kbd> nothing</p>\n"
                         "<p id=\"chosen\" role=\"status\"></p>\n<div id=\"parts\"></div>\n</div>\n</header>\n");
 }

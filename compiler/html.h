@@ -7,6 +7,7 @@
  *     data-k="3 17"     kernels, by their place in the program: what a node is computed by, what a piece of code is
  *     data-l="1:22"     lines, SOURCE:LINE; a node's are its own (data-s) and those of the calls around it
  *     data-o="stage1.residual2.conv1"   what of the network it is: a layer, or a block's call
+ *     data-e="7 12"     an arrow, by the nodes at its ends
  */
 #ifndef NETC_HTML_H
 #define NETC_HTML_H

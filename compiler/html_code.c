@@ -83,11 +83,19 @@ static int alike(const Html *h, int kernel) {
     return n - 1;
 }
 
+/* " data-k=..." of the kernels that are alike with kernel k. */
+static void family(const Html *h, Text *out, int k) {
+    text_printf(out, " data-k=\"%d", k);
+    for (int i = k + 1; i < h->nkernels; i++)
+        if (h->family[i] == h->family[k]) text_printf(out, " %d", i);
+    text_printf(out, "\"");
+}
+
 static void print_section(const Pane *p, const Section *s, size_t limit, const char *kind) {
     Text *out = p->h->out;
     int n = lines_within(s, limit), more = s->shared ? alike(p->h, s->kernel) : 0;
     text_printf(out, "<details class=\"code\"");
-    if (s->shared) html_family(p->h, out, s->kernel);
+    if (s->shared) family(p->h, out, s->kernel);
     else if (s->kernel >= 0) text_printf(out, " data-k=\"%d\"", s->kernel);
     text_printf(out, "><summary><span class=\"name\">");
     html_text(out, s->name);
@@ -105,7 +113,8 @@ static void print_pane(Pane *p, const char *id, const char *title, const char *k
     size_t limit = length_limit(p);
     int cut = 0;
     for (int i = 0; i < p->sections.n; i++) cut += lines_within(&p->sections.at[i], limit) < p->sections.at[i].lines.n;
-    text_printf(out, "<section class=\"pane\" id=\"%s\" aria-labelledby=\"%s-title\">\n<h2 id=\"%s-title\">%s</h2>\n<div class=\"scroll\">\n<p class=\"note\">%s", id, id, id, title, note);
+    text_printf(out, "<section class=\"pane\" id=\"%s\" aria-labelledby=\"%s-title\">\n<h2 id=\"%s-title\">%s</h2>\n<div class=\"scroll\">\n<p class=\"note\">%s",
+                id, id, id, title, note);
     if (cut) text_printf(out, " %d of %d sections are cut, to keep the page small.", cut, p->sections.n);
     text_printf(out, "</p>\n");
     for (int i = 0; i < p->sections.n; i++) {
@@ -330,7 +339,8 @@ void html_ir(const Html *h) {
         if (s) ir_line(&p, &m, s, line, n);
         if (n == 1 && *line == '}') s = NULL;
     }
-    print_pane(&p, "ir", "LLVM IR", "llvm-ir", "Functions as they go to the code generator, without metadata, constants and declarations; one that only calls the body it shares is left out.");
+    print_pane(&p, "ir", "LLVM IR", "llvm-ir",
+               "Functions as they go to the code generator, without metadata, constants and declarations; one that only calls the body it shares is left out.");
 }
 
 /* ---- assembly ---- */

@@ -14,7 +14,9 @@
 #include "html_internal.h"
 
 enum { COL_PARAM, COL_FORWARD, COL_DATA, COL_WEIGHTS, COLUMNS };
-enum { NODE_W = 132, NODE_H = 32, NODE_GAP = 12, COL_GAP = 22, BAND_PAD = 10, BAND_HEAD = 20, BAND_GAP = 44, ROW_GAP = 34, FRAME_PAD = 12, FRAME_HEAD = 18, MARGIN = 60, LANES = 6, LANE_GAP = 7 };
+enum { NODE_W = 132, NODE_H = 32, NODE_GAP = 12, COL_GAP = 22 };
+enum { BAND_PAD = 10, BAND_HEAD = 20, BAND_GAP = 44, ROW_GAP = 34, FRAME_PAD = 12, FRAME_HEAD = 18, MARGIN = 60 };
+enum { LANES = 6, LANE_GAP = 7 }; /* of arrows that go around: side by side, so many */
 
 typedef struct Band {
     const char *owner;   /* data-o */
@@ -50,7 +52,8 @@ typedef struct Picture {
 
 static const char *block_of(const Node *n) { return n->block ? n->block : ""; }
 
-const char *html_owner(const Html *h, const Node *n) {
+/* What of the network a node is: its layer; of a parameter the layer that it is of; else its block and place. */
+static const char *owner_of(const Html *h, const Node *n) {
     const char *dot = strrchr(n->name, '.');
     if (n->op == OP_param) return arena_intern(h->a, n->name, dot ? (size_t)(dot - n->name) : strlen(n->name));
     if (*n->name) return arena_name(h->a, n->name);
@@ -70,7 +73,8 @@ static void call_lines(const Html *h, Text *out, const char *block) {
     }
 }
 
-void html_node_lines(const Html *h, Text *out, const Node *n) {
+/* " data-s=... data-l=..." of a node: its own lines, and with those of the calls around it. */
+static void node_lines(const Html *h, Text *out, const Node *n) {
     int source, first, last;
     Text own = {0};
     text_printf(&own, "%s", "");
@@ -98,7 +102,7 @@ static bool *inference_only(const Html *h, const Graph *g) {
 /* ---- bands ---- */
 
 static Band *band_for(Picture *p, const Node *n) {
-    const char *owner = html_owner(p->h, n);
+    const char *owner = owner_of(p->h, n);
     void **at = map_at(p->h->a, &p->band_of, owner);
     if (*at) return *at;
     Band *b = *at = ARENA_NEW(p->h->a, Band);
@@ -341,8 +345,9 @@ static void draw_node(const Picture *p, const Node *n) {
     html_text(out, s->band->owner);
     text_printf(out, "\"");
     kernels_of(p, n);
-    html_node_lines(p->h, out, n);
-    text_printf(out, "><rect x=\"%.0f\" y=\"%.0f\" width=\"%d\" height=\"%d\" rx=\"%d\"/><text x=\"%.0f\" y=\"%.0f\">", s->x, s->y, NODE_W, NODE_H, n->op == OP_param ? NODE_H / 2 : 3, s->x + NODE_W / 2, s->y + 13);
+    node_lines(p->h, out, n);
+    text_printf(out, "><rect x=\"%.0f\" y=\"%.0f\" width=\"%d\" height=\"%d\" rx=\"%d\"/><text x=\"%.0f\" y=\"%.0f\">", s->x, s->y, NODE_W, NODE_H,
+                n->op == OP_param ? NODE_H / 2 : 3, s->x + NODE_W / 2, s->y + 13);
     html_text(out, what);
     text_printf(out, "</text><text class=\"shape\" x=\"%.0f\" y=\"%.0f\">%s</text><title>", s->x + NODE_W / 2, s->y + 26, shape_text(p, n));
     html_text(out, n->name);
@@ -370,7 +375,8 @@ static void draw_detour(Picture *p, const Spot *from, const Spot *to, bool up) {
     x = up ? fmax(x, fmax(x0, x1)) : fmin(x, fmin(x0, x1));
     x += sign * (FRAME_PAD + lane);
     double turn = up ? -24 : 24;
-    text_printf(p->h->out, "M%.0f %.0fC%.0f %.0f %.0f %.0f %.0f %.0fL%.0f %.0fC%.0f %.0f %.0f %.0f %.0f %.0f", x0, y0, x, y0, x, y0, x, y0 + turn, x, y1 - turn, x, y1, x, y1, x1, y1);
+    text_printf(p->h->out, "M%.0f %.0fC%.0f %.0f %.0f %.0f %.0f %.0f", x0, y0, x, y0, x, y0, x, y0 + turn);
+    text_printf(p->h->out, "L%.0f %.0fC%.0f %.0f %.0f %.0f %.0f %.0f", x, y1 - turn, x, y1, x, y1, x1, y1);
 }
 
 /* Up or down, from edge to edge; or around at the side where something stands in between: left where it goes down, right where it goes up. */
@@ -385,7 +391,8 @@ static void draw_vertical(const Picture *p, const Spot *from, const Spot *to, bo
 
 static void draw_across(const Picture *p, const Spot *from, const Spot *to) {
     bool right = from->x <= to->x;
-    double x0 = from->x + (right ? NODE_W : 0), x1 = to->x + (right ? 0 : NODE_W), y0 = from->y + NODE_H / 2.0, y1 = to->y + NODE_H / 2.0, reach = right ? fmax(12, (x1 - x0) / 2) : fmin(-12, (x1 - x0) / 2);
+    double x0 = from->x + (right ? NODE_W : 0), x1 = to->x + (right ? 0 : NODE_W), y0 = from->y + NODE_H / 2.0, y1 = to->y + NODE_H / 2.0;
+    double reach = right ? fmax(12, (x1 - x0) / 2) : fmin(-12, (x1 - x0) / 2);
     text_printf(p->h->out, "M%.0f %.0fC%.0f %.0f %.0f %.0f %.0f %.0f", x0, y0, x0 + reach, y0, x1 - reach, y1, x1, y1);
 }
 
@@ -405,11 +412,13 @@ static void draw_edge(Picture *p, const Node *arg, const Node *n) {
 
 static void draw(Picture *p) {
     Text *out = p->h->out;
-    text_printf(out, "<svg id=\"drawing\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" role=\"group\" aria-label=\"The graph, from input to output\">\n", p->width, p->height, p->width, p->height);
+    text_printf(out, "<svg id=\"drawing\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" role=\"group\" "
+                     "aria-label=\"The graph, from input to output\">\n", p->width, p->height, p->width, p->height);
     text_printf(out, "<defs>");
     static const char *const heads[] = {"of-forward", "of-backward", "of-param", "reuse"};
     for (int i = 0; i < 4; i++)
-        text_printf(out, "<marker id=\"head-%s\" class=\"head %s\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\"/></marker>", heads[i], heads[i]);
+        text_printf(out, "<marker id=\"head-%s\" class=\"head %s\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\">"
+                         "<path d=\"M0 0L8 4L0 8z\"/></marker>", heads[i], heads[i]);
     text_printf(out, "</defs>\n");
     for (int i = 0; i < p->frames.n; i++) draw_frame_box(p, &p->frames.at[i]);
     for (int i = 0; i < p->bands.n; i++) draw_band_box(p, p->bands.at[i]);
@@ -422,7 +431,8 @@ static void draw(Picture *p) {
 }
 
 static void legend(Text *out) {
-    static const char *const kinds[][2] = {{"param", "parameters"}, {"forward", "forward"}, {"infer", "inference only"}, {"data", "backward, of values"}, {"weights", "backward, of weights"}, {"update", "update"}};
+    static const char *const kinds[][2] = {{"param", "parameters"}, {"forward", "forward"}, {"infer", "inference only"},
+                                           {"data", "backward, of values"}, {"weights", "backward, of weights"}, {"update", "update"}};
     text_printf(out, "<ul class=\"legend\">");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) text_printf(out, "<li class=\"%s\">%s</li>", kinds[i][0], kinds[i][1]);
     text_printf(out, "</ul>");

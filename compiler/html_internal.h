@@ -34,8 +34,6 @@ void html_text(Text *out, const char *s);
 int html_source(const Html *h, int file);
 /* First and last line of a span; false where it has no place in a source. */
 bool html_lines(const Html *h, Span span, int *source, int *first, int *last);
-/* " data-k=..." of the kernels that are alike with kernel k. */
-void html_family(const Html *h, Text *out, int k);
 /* The place of the kernel with this name, or -1. */
 int html_kernel(const Html *h, const char *name);
 /* Is this the layer or block `name`, or something within it? */
@@ -45,10 +43,6 @@ const char *html_pass_class(nrt_pass pass);
 
 /* ---- the panes ---- */
 
-/* " data-s=... data-l=..." of a node: its own lines, and with those of the calls around it. */
-void html_node_lines(const Html *h, Text *out, const Node *n);
-/* What of the network a node is: its layer; of a parameter the layer that it is of; else its block and place. */
-const char *html_owner(const Html *h, const Node *n);
 void html_graph(const Html *h);
 void html_loops(const Html *h);
 void html_ir(const Html *h);

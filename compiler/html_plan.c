@@ -33,7 +33,9 @@ static void head(const Html *h) {
     text_printf(h->out, "<table id=\"kernels\">\n<thead><tr><th scope=\"col\">kernel</th><th scope=\"col\">pass</th><th scope=\"col\" class=\"num\">MFLOP</th>"
                         "<th scope=\"col\" class=\"num\">kB</th><th scope=\"col\" class=\"num\">FLOP/B</th><th scope=\"col\" class=\"num\">slots</th>"
                         "<th scope=\"col\" class=\"num\">of peak</th>");
-    if (h->page->timing) text_printf(h->out, "<th scope=\"col\" class=\"num\">predicted ms</th><th scope=\"col\" class=\"num\">measured ms</th><th scope=\"col\" class=\"num\">GFLOP/s</th>");
+    if (h->page->timing)
+        text_printf(h->out, "<th scope=\"col\" class=\"num\">predicted ms</th><th scope=\"col\" class=\"num\">measured ms</th>"
+                            "<th scope=\"col\" class=\"num\">GFLOP/s</th>");
     text_printf(h->out, "<th scope=\"col\">algorithm, tile, what is fused</th></tr></thead>\n<tbody>\n");
 }
 
@@ -49,7 +51,8 @@ static void row(const Html *h, int i, const SegmentPart *part, SegmentKind kind)
     Text *out = h->out;
     text_printf(out, "<tr data-k=\"%d\"><th scope=\"row\">", i);
     html_text(out, k->name);
-    text_printf(out, "</th><td class=\"%s\">%s</td><td class=\"num\">%.4g</td><td class=\"num\">%.4g</td>", html_pass_class(k->pass), html_pass_class(k->pass), (double)k->flops * 1e-6, (double)k->bytes * 1e-3);
+    text_printf(out, "</th><td class=\"%s\">%s</td><td class=\"num\">%.4g</td><td class=\"num\">%.4g</td>", html_pass_class(k->pass), html_pass_class(k->pass),
+                (double)k->flops * 1e-6, (double)k->bytes * 1e-3);
     if (k->flops && k->bytes) text_printf(out, "<td class=\"num\">%.3g</td>", (double)k->flops / (double)k->bytes);
     else text_printf(out, "<td></td>");
     text_printf(out, "<td class=\"num\">%lld</td>", (long long)k->slots);
@@ -73,7 +76,8 @@ void html_plan(const Html *h) {
     const Program *p = h->page->program;
     const Entry *entries[] = {&p->step, &p->infer};
     text_printf(h->out, "<section class=\"pane\" id=\"plan\" aria-labelledby=\"plan-title\">\n<h2 id=\"plan-title\">Plan</h2>\n<div class=\"scroll\">\n"
-                        "<p class=\"note\">MFLOP and kB are for one image; slots, the predicted time, are for a batch of %lld: vector multiply-adds that a core could do meanwhile. "
+                        "<p class=\"note\">MFLOP and kB are for one image; slots, the predicted time, are for a batch of %lld: vector multiply-adds that "
+                        "a core could do meanwhile. "
                         "Lanes hold %d image%s. Memory: state %lld B, arena %lld B, scratch %lld B a thread.</p>\n",
                 (long long)h->model->train.batch, p->lanes, p->lanes == 1 ? "" : "s", (long long)p->state_bytes, (long long)p->arena_bytes, (long long)p->scratch_bytes);
     head(h);
@@ -126,8 +130,9 @@ static void roof(const Plot *p, double among, const char *name) {
     double slot_bytes = 1 / cost_memory(p->h->page->machine, 1, among), ridge = 2 * p->h->page->program->lanes / slot_bytes; /* FLOP/B at which a core is at its peak */
     double from = fmax(pow(10, p->x0), ridge * pow(10, p->y0));
     if (from >= ridge) return;
-    text_printf(p->h->out, "<polyline class=\"roof\" points=\"%.1f,%.1f %.1f,%.1f %d,%.1f\"/><text class=\"tick\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"start\">%s</text>\n", place_x(p, from), place_y(p, from / ridge),
-                place_x(p, ridge), place_y(p, 1), LEFT + WIDTH, place_y(p, 1), place_x(p, from) + 6, place_y(p, from / ridge) - 4, name);
+    double x = place_x(p, from), y = place_y(p, from / ridge), top = place_y(p, 1);
+    text_printf(p->h->out, "<polyline class=\"roof\" points=\"%.1f,%.1f %.1f,%.1f %d,%.1f\"/>", x, y, place_x(p, ridge), top, LEFT + WIDTH, top);
+    text_printf(p->h->out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", x + 6, y - 4, name);
 }
 
 static void point(const Plot *p, int i) {
@@ -138,7 +143,8 @@ static void point(const Plot *p, int i) {
     double x = place_x(p, (double)k->flops / (double)k->bytes), share = predicted_share(h, k), y = place_y(p, share);
     double real = t && t->gflops > 0 ? t->gflops / h->page->timing->peak_gflops : 0;
     text_printf(h->out, "<g class=\"point %s\" data-k=\"%d\">", html_pass_class(k->pass), i);
-    if (real > 0) text_printf(h->out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/><rect x=\"%.1f\" y=\"%.1f\" width=\"7\" height=\"7\"/>", x, y, x, place_y(p, real), x - 3.5, place_y(p, real) - 3.5);
+    if (real > 0) text_printf(h->out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/><rect x=\"%.1f\" y=\"%.1f\" width=\"7\" height=\"7\"/>", x, y, x,
+                              place_y(p, real), x - 3.5, place_y(p, real) - 3.5);
     text_printf(h->out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\"/><title>", x, y);
     html_text(h->out, k->name);
     text_printf(h->out, ": %.3g FLOP/B, predicted %.0f%% of the peak", (double)k->flops / (double)k->bytes, 100 * share);

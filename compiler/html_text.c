@@ -58,13 +58,6 @@ bool html_lines(const Html *h, Span span, int *source, int *first, int *last) {
     return true;
 }
 
-void html_family(const Html *h, Text *out, int k) {
-    text_printf(out, " data-k=\"%d", k);
-    for (int i = k + 1; i < h->nkernels; i++)
-        if (h->family[i] == h->family[k]) text_printf(out, " %d", i);
-    text_printf(out, "\"");
-}
-
 int html_kernel(const Html *h, const char *name) { return (int)(intptr_t)map_get(&h->kernels, arena_name(h->a, name)) - 1; }
 
 bool html_within(const char *layer, const char *name) {

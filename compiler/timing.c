@@ -9,7 +9,7 @@ enum { DEPTH_MAX = 32 };
 
 typedef struct Reader {
     Arena *a;
-    const char *start, *at, *end;
+    const char *at, *end;
     const char *error;
     int depth;
 } Reader;
@@ -154,7 +154,7 @@ static bool read_timing(Reader *r, Timing *t) {
 }
 
 const Timing *timing_parse(Arena *a, const char *text, size_t n, size_t *at, const char **error) {
-    Reader r = {.a = a, .start = text, .at = text, .end = text + n};
+    Reader r = {.a = a, .at = text, .end = text + n};
     Timing *t = ARENA_NEW(a, Timing);
     bool good = read_timing(&r, t);
     *error = r.error;
