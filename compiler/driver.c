@@ -400,8 +400,8 @@ static void print_page(void *context, Text *out) {
     PlanOptions plan = plan_switches(d);
     print_ir(d, &ir);
     print_assembly(d, &assembly);
-    HtmlPage page = {.input = d->options.input, .diag = d->diag, .graph = d->graph, .program = d->program, .machine = &plan.machine,
-                     .target = d->target->cpu, .timing = d->timing, .ir = &ir, .assembly = &assembly};
+    HtmlPage page = {.input = d->options.input, .defines = d->options.defines.at, .ndefines = d->options.defines.n, .diag = d->diag,
+                     .graph = d->graph, .program = d->program, .machine = &plan.machine, .target = d->target->cpu, .timing = d->timing, .ir = &ir, .assembly = &assembly};
     html_print(d->arena, &page, out);
     text_free(&ir);
     text_free(&assembly);

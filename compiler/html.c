@@ -101,6 +101,10 @@ static void facts(const Html *h) {
     const Timing *t = h->page->timing;
     text_printf(h->out, "<p class=\"facts\">from ");
     html_text(h->out, h->page->input);
+    for (int i = 0; i < h->page->ndefines; i++) {
+        text_printf(h->out, " -D ");
+        html_text(h->out, h->page->defines[i]);
+    }
     text_printf(h->out, " for ");
     html_text(h->out, h->page->target);
     text_printf(h->out, "; N\xC3\x97%s \xE2\x86\x92 ", type_text(h->a, h->model->input));

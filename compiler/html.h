@@ -20,6 +20,8 @@
 
 typedef struct HtmlPage {
     const char *input;      /* what netc read */
+    const char *const *defines; /* -D: what the source's constants were replaced by */
+    int ndefines;
     const Diag *diag;       /* with the sources' texts */
     const Graph *graph;     /* null where netc began with the loops */
     const Program *program;

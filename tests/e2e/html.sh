@@ -23,6 +23,7 @@ if grep -Eio '(src|href|action)="[^"]*"|@import|url\([^)]*\)|https?://[^ "<]*|<(
 echo "== all text is there without the script"
 has lenet.html 'conv(6, 5, pad=2) -&#62; sigmoid'
 has lenet.html '<div id="tools" hidden>'
+has lenet.html 'lenet.net -D train.data=synthetic() for '
 for title in Source Graph Roofline Plan Loops 'LLVM IR' Assembly; do has lenet.html ">$title</h2>"; done
 while read -r kernel _; do
     has lenet.html "<th scope=\"row\">$kernel</th>"
