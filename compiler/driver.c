@@ -16,16 +16,21 @@
 #include "grad.h"
 #include "graph_dot.h"
 #include "graph_text.h"
+#include "html.h"
 #include "infer.h"
 #include "link.h"
 #include "loop_text.h"
+#include "map.h"
 #include "options.h"
 #include "parse.h"
 #include "program.h"
 #include "scan_text.h"
 #include "summary.h"
 #include "target.h"
+#include "timing.h"
 #include "tune.h"
+
+enum { MAX_TIMING_FILE = 1 << 26 };
 
 typedef struct Driver {
     Arena *arena;
@@ -39,6 +44,7 @@ typedef struct Driver {
     const Target *target;
     Tuned tuned;     /* what --tune has found for it */
     Program *program;
+    const Timing *timing;
     Emitted *code_module;
 } Driver;
 
@@ -64,7 +70,10 @@ static bool has_suffix(const char *s, const char *suffix) {
 
 /* ---- outputs ---- */
 
-static bool is_text(EmitKind kind) { return kind != EMIT_LLVM_BC && kind != EMIT_OBJ && kind != EMIT_EXE; }
+static bool is_text(EmitKind kind) { return kind != EMIT_LLVM_BC && kind != EMIT_OBJ && kind != EMIT_HTML && kind != EMIT_EXE; }
+
+/* Behind the stem, in the names of outputs that do not go to standard output. */
+static const char *suffix(EmitKind kind) { return kind == EMIT_OBJ ? ".o" : kind == EMIT_LLVM_BC ? ".bc" : kind == EMIT_HTML ? ".html" : ""; }
 
 /* The source's name without its folder and suffix: what outputs are named after. Null where it has no suffix to drop. */
 static const char *stem(const Driver *d) {
@@ -88,7 +97,7 @@ static const char *output_path(Driver *d, const Emit *emit) {
         fail(d, EXIT_USAGE, "no name for the output can be made from '%s': say -o FILE", d->options.input);
         return NULL;
     }
-    if (!path) path = arena_printf(d->arena, "%s%s", stem(d), emit->kind == EMIT_OBJ ? ".o" : emit->kind == EMIT_LLVM_BC ? ".bc" : "");
+    if (!path) path = arena_printf(d->arena, "%s%s", stem(d), suffix(emit->kind));
     if (strcmp(path, "-") && same_file(path, d->options.input)) {
         fail(d, EXIT_USAGE, "output '%s' is the source itself", path);
         return NULL;
@@ -151,6 +160,11 @@ static bool check_outputs(Driver *d) {
             return fail(d, EXIT_USAGE, "--emit=%s: '%s' comes after that stage", emit_names[emit[i].kind], d->options.input);
     }
     return true;
+}
+
+/* What was measured has no other place than the page. */
+static bool check_timing(Driver *d) {
+    return !d->options.timing || options_emit(&d->options, EMIT_HTML) || fail(d, EXIT_USAGE, "--timing=%s is shown by --emit=html, which is not asked for", d->options.timing);
 }
 
 /* Constants and settings stand in a .net file; later forms have neither. */
@@ -386,21 +400,59 @@ static bool read_loops(Driver *d) {
 
 /* Does somebody look at the module? Then it has to be one. */
 static bool shows_module(const Driver *d) {
-    static const EmitKind forms[] = {EMIT_LLVM_IR, EMIT_LLVM_BC, EMIT_ASM, EMIT_OBJ};
+    static const EmitKind forms[] = {EMIT_LLVM_IR, EMIT_LLVM_BC, EMIT_ASM, EMIT_OBJ, EMIT_HTML};
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
         if (options_emit(&d->options, forms[i])) return true;
     return d->options.passes.print_changed || d->options.passes.print_after[PASS_EMIT];
 }
 
+/* The first kernel of the timing that the program does not have, or null. */
+static const char *strange_kernel(const Program *p, const Timing *t) {
+    Map known = {0};
+    for (int i = 0; i < p->kernels.n; i++) *map_at(p->arena, &known, arena_name(p->arena, p->kernels.at[i]->name)) = p->kernels.at[i];
+    for (int i = 0; i < t->kernels.n; i++)
+        if (!map_get(&known, arena_name(p->arena, t->kernels.at[i].name))) return t->kernels.at[i].name;
+    return NULL;
+}
+
+/* d->timing, where it is asked for. */
+static bool read_timing(Driver *d) {
+    const char *path = d->options.timing, *wrong = NULL;
+    char *text;
+    size_t n, at = 0;
+    if (!path) return true;
+    int error = file_read(path, MAX_TIMING_FILE, &text, &n);
+    if (error) return fail(d, EXIT_IO, "cannot read '%s': %s", path, strerror(error));
+    d->timing = timing_parse(d->arena, text, n, &at, &wrong);
+    free(text);
+    if (!d->timing) return fail(d, EXIT_DATA, "'%s', byte %zu: %s; what 'NAME time --json' prints is wanted", path, at, wrong);
+    const char *strange = strange_kernel(d->program, d->timing);
+    return !strange || fail(d, EXIT_DATA, "'%s' tells of a kernel '%s' that is not here: it was measured for another network, other options or another processor", path, strange);
+}
+
+static void print_page(void *context, Text *out) {
+    Driver *d = context;
+    Text ir = {0}, assembly = {0};
+    PlanOptions plan = plan_switches(d);
+    print_ir(d, &ir);
+    print_assembly(d, &assembly);
+    HtmlPage page = {.input = d->options.input, .defines = d->options.defines.at, .ndefines = d->options.defines.n, .diag = d->diag,
+                     .graph = d->graph, .program = d->program, .machine = &plan.machine, .target = d->target->cpu, .timing = d->timing, .ir = &ir, .assembly = &assembly};
+    html_print(d->arena, &page, out);
+    text_free(&ir);
+    text_free(&assembly);
+}
+
 /* The kernels as LLVM IR, and what is made of that but for the executable. */
 static bool generate(Driver *d) {
     EmitOptions options = emit_switches(d, shows_module(d) ? 1 : EMIT_PARTS_MAX);
+    if (!read_timing(d)) return false;
     pass_begin(&d->passes, PASS_EMIT);
     d->code_module = emit_program(d->arena, d->program, d->diag, d->target, &options);
     bool goes_on = end_pass(d, PASS_EMIT, "llvm-ir", print_ir);
     if (!write_all(d, EMIT_LLVM_IR, false, print_ir) || !write_all(d, EMIT_LLVM_BC, false, print_bitcode) || !goes_on) return false;
-    if (!write_all(d, EMIT_ASM, false, print_assembly) || !write_all(d, EMIT_OBJ, false, print_object)) return false;
-    return !nothing_after(d, EMIT_OBJ) || stop(d, EXIT_OK);
+    if (!write_all(d, EMIT_ASM, false, print_assembly) || !write_all(d, EMIT_OBJ, false, print_object) || !write_all(d, EMIT_HTML, false, print_page)) return false;
+    return !nothing_after(d, EMIT_HTML) || stop(d, EXIT_OK);
 }
 
 static bool link_to(Driver *d, const Text *objects, int n, const char *path) {
@@ -427,7 +479,7 @@ static bool make_executable(Driver *d) {
 
 /* From the source, or from a text form of a later stage, to the graph or the program. */
 static bool front_end(Driver *d) {
-    if (!check_outputs(d) || !check_defines(d) || !choose_target(d) || !read_source(d)) return false;
+    if (!check_outputs(d) || !check_timing(d) || !check_defines(d) || !choose_target(d) || !read_source(d)) return false;
     if (has_suffix(d->options.input, ".loops")) return read_loops(d);
     bool good = has_suffix(d->options.input, ".graph") ? read_graph(d) : parse_source(d) && elaborate_source(d);
     return good && add_inference(d) && differentiate(d) && load_tuned(d) && tune(d) && choose_algorithms(d) && lower_graph(d);

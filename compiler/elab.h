@@ -121,6 +121,8 @@ struct Elab {
 
 /* Reports an error, unless its place has had one already (a loop passes it again); was it reported? */
 bool elab_error(Elab *e, Span s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* "residual(64, 1, false)": the block of a frame, with its arguments. */
+const char *elab_call_text(Elab *e, const Frame *f);
 /* Notes the block calls that lead here. */
 void elab_stack(Elab *e);
 /* elab_error, elab_stack, and the error value. */

@@ -243,13 +243,18 @@ static Value apply_block(Elab *e, const LayerValue *layer, Value tensor) {
     Frame *frame = ARENA_NEW(e->arena, Frame), *caller = e->frame;
     *frame = (Frame){.block = block, .args = layer->args, .maker = layer->maker, .caller = caller, .call = layer->span, .module = block->module,
                      .base = e->bindings.n, .names = {arena_printf(e->arena, "%s.", name), {0}}};
+    BlockCall call = {.name = name, .text = elab_call_text(e, frame), .span = layer->span};
+    VEC_PUSH(e->arena, &e->model->blocks, call);
+    const char *around = e->graph->block;
     Value outer = e->it;
     e->frame = frame;
     e->it = tensor;
+    e->graph->block = name;
     for (int i = 0; i < block->nparams; i++) elab_bind(e, block->params[i].name, layer->args[i], block->params[i].span);
     elab_statements(e, block->ast->kid[1]);
     Value result = e->it;
     elab_unbind(e, frame->base);
+    e->graph->block = around;
     e->frame = caller;
     e->it = outer;
     return result;

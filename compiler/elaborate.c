@@ -38,7 +38,7 @@ bool elab_error(Elab *e, Span s, const char *fmt, ...) {
     return reported;
 }
 
-static const char *call_text(Elab *e, const Frame *f) {
+const char *elab_call_text(Elab *e, const Frame *f) {
     const char *s = f->block->name;
     for (int i = 0; i < f->block->nparams; i++) s = arena_printf(e->arena, "%s%s%s", s, i ? ", " : "(", value_text(e->arena, f->args[i]));
     return f->block->nparams ? arena_printf(e->arena, "%s)", s) : s;
@@ -50,7 +50,7 @@ void elab_stack(Elab *e) {
     for (const Frame *f = e->frame; f; f = f->caller) {
         if (!f->block || n++ >= MOST) continue;
         diag_place(e->diag, f->call, &line, &column);
-        diag_note(e->diag, f->call, "in %s, called from line %d", call_text(e, f), line);
+        diag_note(e->diag, f->call, "in %s, called from line %d", elab_call_text(e, f), line);
     }
     if (n > MOST) diag_note(e->diag, (Span){0}, "and %d more calls", n - MOST);
 }

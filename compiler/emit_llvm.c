@@ -90,7 +90,11 @@ static LLVMMetadataRef debug_file(Emit *e, int file) {
 LLVMMetadataRef emit_place(Emit *e, Span span, LLVMMetadataRef scope) {
     int line = 0, column = 0;
     if (!e->di || !scope) return NULL;
-    if (span.file > 0 && span.file < e->di_file_count) diag_place(e->diag, span, &line, &column);
+    if (span.file > 0 && span.file < e->di_file_count) {
+        diag_place(e->diag, span, &line, &column);
+        LLVMMetadataRef file = debug_file(e, span.file); /* a kernel may do what different files ask for */
+        if (file != LLVMDIScopeGetFile(scope)) scope = LLVMDIBuilderCreateLexicalBlockFile(e->di, scope, file, 0);
+    }
     return LLVMDIBuilderCreateDebugLocation(e->cx, (unsigned)line, (unsigned)column, scope, NULL);
 }
 

@@ -144,6 +144,7 @@ typedef struct Kernel {
     nrt_pass pass;
     Span span;
     int64_t flops, bytes, slots; /* as in nrt_kernel */
+    VEC(int) nodes;         /* ids of the graph's nodes that it computes; none where the loops were read as text */
     const char *plan;       /* one line for people: algorithm, lane axis, tile, fused set */
     /* What the body may use, i64: its range, the task's number, images and lane blocks of the batch, and the number of
      * chunks (tasks of a BLOCKS segment) that the batch fills. */

@@ -176,7 +176,7 @@ static void print_buffer(Text *t, const Buffer *b) {
     text_printf(t, "\n");
 }
 
-static void print_kernel(Text *t, const Program *p, const Kernel *k) {
+void loop_print_kernel(const Program *p, const Kernel *k, Text *t) {
     const Var *const vars[] = { k->lo, k->hi, k->task, k->n, k->blocks, k->chunks };
     text_printf(t, "kernel ");
     print_name(t, k->name);
@@ -234,7 +234,7 @@ void loop_print(const Program *p, Text *t) {
         text_printf(t, "buffer ");
         print_buffer(t, p->buffers.at[i]);
     }
-    for (int i = 0; i < p->kernels.n; i++) print_kernel(t, p, p->kernels.at[i]);
+    for (int i = 0; i < p->kernels.n; i++) loop_print_kernel(p, p->kernels.at[i], t);
     print_entry(t, &p->step);
     print_entry(t, &p->infer);
 }

@@ -32,6 +32,8 @@
 
 /* Appends the program to t. */
 void loop_print(const Program *p, Text *t);
+/* Appends one kernel of it. */
+void loop_print_kernel(const Program *p, const Kernel *k, Text *t);
 /* Reads the text of file number `file` of the Diag. Returns null after errors, which are reported there; a program that is
  * returned has passed loop_verify. */
 Program *loop_parse(Arena *a, Diag *d, int file);

@@ -41,6 +41,12 @@ typedef struct Layer {
     int64_t params, macs;    /* macs: multiply-adds of forward for one image */
 } Layer;
 
+/* A call of a block: its layers' names begin with "stage1.residual2.". */
+typedef struct BlockCall {
+    const char *name, *text; /* "stage1.residual2"; the block and its arguments: "residual(64, 1, false)" */
+    Span span;               /* of the call */
+} BlockCall;
+
 typedef struct Source { const char *path; int file; } Source; /* a source text, and its number in the Diag */
 
 typedef struct Model {
@@ -49,6 +55,7 @@ typedef struct Model {
     Type input, output;
     nrt_train train;    /* strings interned */
     VEC(Layer) layers;
+    VEC(BlockCall) blocks; /* in the order of the calls; the text forms leave them out */
     VEC(Source) sources; /* the files that spans point into: the text forms number them from 1 in this order */
 } Model;
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const emit_names[] = {"tokens", "ast", "graph", "dot", "plan", "loops", "llvm-ir", "llvm-bc", "asm", "obj", "exe", NULL};
+const char *const emit_names[] = {"tokens", "ast", "graph", "dot", "plan", "loops", "llvm-ir", "llvm-bc", "asm", "obj", "html", "exe", NULL};
 
 static const struct { const char *name, *doc; } switches[] = {
 #define SWITCH(id, name, doc) {name, doc},
@@ -52,6 +52,7 @@ static bool unknown_of(Reader *r, const char *what, const char *name, const char
 static bool set_output(Reader *r, const char *arg) { r->o->output = arg; return *arg || fail(r, "-o needs a name that is not empty"); }
 static bool set_check(Reader *r, const char *arg) { (void)arg; return r->o->check = true; }
 static bool set_summary(Reader *r, const char *arg) { (void)arg; return r->o->summary = true; }
+static bool set_timing(Reader *r, const char *arg) { r->o->timing = arg; return *arg || fail(r, "--timing needs a name that is not empty"); }
 static bool set_cpu(Reader *r, const char *arg) { r->o->cpu = arg; return true; }
 static bool set_target(Reader *r, const char *arg) { r->o->target = arg; return true; }
 static bool set_define(Reader *r, const char *arg) { VEC_PUSH(r->arena, &r->o->defines, arg); return true; }
@@ -165,7 +166,8 @@ static bool set_diagnostics(Reader *r, const char *arg) {
 
 const OptionRow option_table[] = { /* where one name begins another, the longer one first */
     {"-o", ARG_SPACED, "FILE", "write to FILE; default: the source's name without .net", set_output},
-    {"--emit", ARG_EQUALS, "KIND[=PATH]", "tokens, ast, graph, graph:forward, plan, loops, llvm-ir, llvm-bc, asm, obj, exe (default) or dot; repeatable", set_emit},
+    {"--emit", ARG_EQUALS, "KIND[=PATH]", "tokens, ast, graph, graph:forward, plan, loops, llvm-ir, llvm-bc, asm, obj, html, exe (default) or dot; repeatable", set_emit},
+    {"--timing", ARG_EQUALS, "FILE", "show in --emit=html what the trainer has measured: FILE is the output of its time --json", set_timing},
     {"--check", ARG_NONE, NULL, "stop after shape inference", set_check},
     {"--summary", ARG_NONE, NULL, "print the table of layers and stop", set_summary},
     {"-O", ARG_JOINED, "0..3", "-O0 is the plain reference: unfused, untiled, scalar; -O2 is the default", set_level},

@@ -7,7 +7,7 @@
 #include "pass.h"
 
 typedef enum EmitKind { EMIT_TOKENS, EMIT_AST, EMIT_GRAPH, EMIT_DOT, EMIT_PLAN, EMIT_LOOPS, EMIT_LLVM_IR, EMIT_LLVM_BC, EMIT_ASM,
-                       EMIT_OBJ, EMIT_EXE, EMIT_COUNT } EmitKind;
+                       EMIT_OBJ, EMIT_HTML, EMIT_EXE, EMIT_COUNT } EmitKind;
 
 /* The names of the kinds, in order (that of the stages that make them); null-terminated. */
 extern const char *const emit_names[];
@@ -36,6 +36,7 @@ typedef struct Options {
     const char *target;             /* --target: a triple; null: this machine's */
     VEC(const char *) defines;      /* -D NAME=EXPR */
     VEC(const char *) include;      /* -I DIR */
+    const char *timing;             /* --timing: what the trainer's `time --json` has printed; or null */
     bool lines;                     /* -g (default) or -g0: line tables to the source */
     PassOptions passes;             /* --print-after, --print-after-all, --print-changed, --stop-after, --time-passes */
     bool on[SWITCH_COUNT];          /* -f[no-]NAME, by Switch; defaults follow -O */

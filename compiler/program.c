@@ -109,6 +109,13 @@ static const char *kernel_name(Build *b, const Plan *p, const Group *g) {
     return unique_name(b, arena_printf(b->a, "%s.%s%s", layer, pass_names[group_pass(g)], p->train ? "" : ".infer"));
 }
 
+static void note_nodes(Build *b, const Group *g, Kernel *k) {
+    for (int s = 0; s < g->nstages; s++) {
+        VEC_PUSH(b->a, &k->nodes, g->stage[s].root->id);
+        for (int i = 0; i < g->stage[s].fused.n && g->sum != SUM_PARTIAL; i++) VEC_PUSH(b->a, &k->nodes, g->stage[s].fused.at[i]->id);
+    }
+}
+
 static Kernel *new_kernel(Build *b, const Plan *p, Group *g) {
     const Node *root = g->stage[0].root;
     Kernel *k = ARENA_NEW(b->a, Kernel);
@@ -125,6 +132,7 @@ static Kernel *new_kernel(Build *b, const Plan *p, Group *g) {
         const Node *stage = g->stage[s].root;
         if (lower_table[stage->op]->macs) k->flops += 2 * lower_table[stage->op]->macs(stage);
     }
+    note_nodes(b, g, k);
     VEC_PUSH(b->a, &b->program->kernels, k);
     g->kernel = k;
     return k;

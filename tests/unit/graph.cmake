@@ -58,3 +58,8 @@ target_link_libraries(test_random_self PRIVATE random_net netc_warnings PkgConfi
 set_target_properties(test_random_self PROPERTIES ENABLE_EXPORTS ON)
 add_test(NAME random_self COMMAND test_random_self)
 set_tests_properties(random_self PROPERTIES TIMEOUT 300)
+
+# What the page and the reader of measured times do with any bytes.
+add_executable(test_html ${CMAKE_SOURCE_DIR}/tests/unit/test_html.c)
+target_link_libraries(test_html PRIVATE netc_core netc_warnings PkgConfig::CHECK)
+add_test(NAME html COMMAND test_html)
