@@ -373,3 +373,13 @@ int file_write(const char *path, const void *data, size_t n, int mode) {
     text_free(&tmp);
     return e;
 }
+
+const char *temp_base(void) {
+    const char *base = getenv("TMPDIR");
+    return base && *base ? base : "/tmp";
+}
+
+const char *temp_folder(Arena *a) {
+    char *path = arena_printf(a, "%s/netc-XXXXXX", temp_base());
+    return mkdtemp(path);
+}

@@ -99,5 +99,9 @@ int file_read(const char *path, size_t max, char **text, size_t *n);
  * a device or pipe is written to in place. Returns 0 or an errno
  * value; on failure nothing is left behind and the old file is untouched. `mode` is that of the file (0644, 0755). */
 int file_write(const char *path, const void *data, size_t n, int mode);
+/* Where temporary files go: $TMPDIR, or /tmp. */
+const char *temp_base(void);
+/* Makes a new folder there that only this user can enter. Null, with errno set, where that cannot be done. */
+const char *temp_folder(Arena *a);
 
 #endif

@@ -8,7 +8,7 @@
 
 /* In slots. */
 enum { STORE = 2, GATHER_LANE = 2, DIVIDE = 8, ROOT = 12, CURVE = 24, HASH = 9, LANE_SUM = 3, LOOP = 1 };
-enum { LATENCY_CYCLES = 4, ENTER_CYCLES = 6 };
+enum { ENTER = 6, LATENCY_CYCLES = 4 };
 
 enum { DEPTH = 80, KEYS = 4096 };
 
@@ -99,16 +99,15 @@ static bool add_key(Cost *c, uint64_t key) {
     return true;
 }
 
-static double access_cost(const Cost *c, int64_t lane, double one) {
-    return !c->lane || lane == 0 || lane == 1 ? one : GATHER_LANE * c->m->lanes;
-}
+/* Loads or stores of one access: lanes that do not lie side by side go one by one. */
+static double access_cost(const Cost *c, int64_t lane) { return !c->lane || lane == 0 || lane == 1 ? 1 : GATHER_LANE * c->m->lanes; }
 
 static void add_load(Cost *c, const Expr *e) {
     int64_t lane;
     bool varies;
     uint64_t key = place_key(c, e->buffer, e->at, &lane, &varies);
     if (e->buffer->space == SPACE_LOCAL && !varies) return; /* a register */
-    if (add_key(c, key)) c->run.loads += access_cost(c, lane, 1);
+    if (add_key(c, key)) c->run.loads += access_cost(c, lane);
 }
 
 static void add_expr(Cost *c, const Expr *e) {
@@ -142,7 +141,7 @@ static void add_store(Cost *c, const Stmt *s) {
     uint64_t key = place_key(c, s->buffer, s->at, &lane, &varies);
     add_expr(c, s->value);
     if (s->buffer->space != SPACE_LOCAL || varies) {
-        c->run.stores += access_cost(c, lane, 1);
+        c->run.stores += access_cost(c, lane);
         return;
     }
     if (!reads(s->value, s->buffer)) {
@@ -153,17 +152,20 @@ static void add_store(Cost *c, const Stmt *s) {
     c->run.accs += add_key(c, mix(key, 2));
 }
 
+/* Slots in a cycle: Zen 4 makes a vector of 512 bits in two halves, narrower ones two at a time. */
+static double slots_per_cycle(const Machine *m) { return m->lanes >= 16 ? 1 : 2; }
+
 /* Slots of the run since the last call. Values beyond the registers go to the stack and come back. */
 static double end_run(Cost *c) {
     Run r = c->run;
-    double per_cycle = c->m->lanes >= 16 ? 1 : 2, spilled = r.values > c->m->registers ? (double)(r.values - c->m->registers) : 0;
+    double spilled = r.values > c->m->registers ? (double)(r.values - c->m->registers) : 0;
     double stores = STORE * (r.stores + spilled), loads = r.loads + spilled;
     double most = r.products > r.sums ? r.products : r.sums, least = r.products > r.sums ? r.sums : r.products;
     double arithmetic = most + least / 2 + r.other;
     double longest = arithmetic;
     if (loads > longest) longest = loads;
     if (stores > longest) longest = stores;
-    double chain = r.accs ? LATENCY_CYCLES * per_cycle * (double)r.updates / (double)r.accs : 0;
+    double chain = r.accs ? LATENCY_CYCLES * slots_per_cycle(c->m) * (double)r.updates / (double)r.accs : 0;
     if (chain > longest) longest = chain;
     memset(&c->run, 0, sizeof c->run);
     c->nkeys = 0;
@@ -212,7 +214,7 @@ static double pass_cost(Cost *c, const Stmt *s, int64_t value) {
 static double serial_cost(Cost *c, const Stmt *s) {
     enum { PASSES_MOST = 64 };
     int64_t lo, hi;
-    double sum = ENTER_CYCLES;
+    double sum = ENTER;
     range_of(c, s, &lo, &hi);
     int64_t passes = ceil_div(hi - lo, s->step);
     if (hi <= lo) return 0;
@@ -279,6 +281,5 @@ double cost_work(Arena *a, const Kernel *k, const Machine *m, int64_t hi, int64_
 }
 
 double cost_memory(const Machine *m, double bytes, double among) {
-    double per_cycle = m->lanes >= 16 ? 1 : 2;
-    return bytes / schedule_bytes_per_cycle(among) * per_cycle;
+    return bytes / schedule_bytes_per_cycle(among) * slots_per_cycle(m);
 }

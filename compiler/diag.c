@@ -15,6 +15,7 @@ const DiagWarning diag_warnings[] = {
     {"unused-block", "a block that is never called", false, true},
     {"unused-constant", "a constant that is never read", false, true},
     {"unused-value", "a name in a body that is never read", false, true},
+    {"tuned", "what --tune has kept cannot be read, and is not used", true, true},
     {"slow", "a kernel falls back to generic loops", false, false},
     {NULL, NULL, false, false},
 };

@@ -26,7 +26,7 @@ typedef struct DiagFile {
                                  mostly near it, and lines can be long */
 } DiagFile;
 
-enum { DIAG_WARNINGS = 6 };
+enum { DIAG_WARNINGS = 7 };
 typedef enum { FATAL_AS_OTHERS, FATAL_YES, FATAL_NO } Fatal; /* is the warning an error? as -Werror says, or as -W[no-]error=NAME did */
 
 struct Diag {

@@ -340,7 +340,7 @@ static bool load_tuned(Driver *d) {
     if (!d->options.on[SWITCH_TUNED] || !path) return true;
     const char *why = tuned_load(&d->tuned, d->arena, machine, path);
     if (why && d->options.tune > 0) return fail(d, EXIT_IO, "%s", why);
-    if (why) fprintf(stderr, "netc: warning: %s; the file is not used\n", why);
+    if (why) diag_warning(d->diag, (Span){0}, "tuned", "%s; the file is not used", why);
     return true;
 }
 

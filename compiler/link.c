@@ -117,14 +117,6 @@ static int run_command(Diag *d, const char *const *args) {
 
 /* ---- files ---- */
 
-static const char *temp_folder(Arena *a, Diag *d) {
-    const char *base = getenv("TMPDIR");
-    char *path = arena_printf(a, "%s/netc-XXXXXX", base && *base ? base : "/tmp");
-    if (mkdtemp(path)) return path;
-    fail(d, 0, "cannot make a temporary folder in '%s': %s", base && *base ? base : "/tmp", strerror(errno));
-    return NULL;
-}
-
 /* Moves what the linker made to where it is wanted: atomically, and with one message where that cannot be done. */
 static int deliver(Diag *d, const char *made, const char *output) {
     char *bytes;
@@ -164,8 +156,8 @@ int link_executable(Arena *a, Diag *d, const Text *objects, int n, const char *o
     const char *slash = strrchr(output, '/');
     const char *beside = slash ? arena_str(a, output, (size_t)(slash - output) + 1) : ".";
     if (!options->dry_run && access(beside, W_OK) != 0) return fail(d, EXIT_IO, "cannot write '%s': %s", output, strerror(errno));
-    const char *folder = temp_folder(a, d);
-    if (!folder) return EXIT_IO;
+    const char *folder = temp_folder(a);
+    if (!folder) return fail(d, EXIT_IO, "cannot make a temporary folder in '%s': %s", temp_base(), strerror(errno));
     int code = link_in_folder(a, d, folder, objects, n, output, options);
     rmdir(folder);
     return code;

@@ -42,6 +42,16 @@ Value *plan_value(const Plan *p, const Node *n) {
     return &p->value[n->id];
 }
 
+int64_t plan_touched_bytes(const Plan *p, const Group *g, bool of_block) {
+    int64_t bytes = 0;
+    for (int k = 0; k < g->touched.n; k++) {
+        const Buffer *x = g->touched.at[k];
+        if (x->space == SPACE_ARENA && of_block) bytes += x->bytes / p->chunks;
+        else bytes += x->space == SPACE_SCRATCH && !of_block ? x->bytes * p->chunks : x->bytes;
+    }
+    return bytes;
+}
+
 /* ---- groups ---- */
 
 static Group *add_group(Plan *p, const Node *root, Domain domain, SumKind sum) {
@@ -353,7 +363,7 @@ static void level_group(Plan *p, Group *g) {
     }
 }
 
-/* Is it made of parameters alone, as transformed weights are? */
+/* Is it made of parameters alone, as transformed weights are (and the decay of weights, which may come early as well)? */
 static bool is_of_params(const Plan *p, const Group *g) {
     const Node *root = g->stage[0].root;
     for (int k = 0; k < root->nargs; k++)

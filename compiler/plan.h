@@ -104,6 +104,8 @@ int64_t plan_tile_steps(const PlanOptions *options, int64_t numbers, int64_t til
 bool plan_goes_across(const PlanOptions *options, int64_t weight_bytes, int64_t chunks);
 /* The plan of the training step, or (train = false) of inference: output and loss alone. */
 Plan *plan_build(Arena *a, const Graph *g, const PlanOptions *options, bool train);
+/* Bytes of the buffers that a group's kernel touches, once all have addresses: for one lane block, or the batch. */
+int64_t plan_touched_bytes(const Plan *p, const Group *g, bool of_block);
 /* The value that really holds the node's numbers: itself, or what it is a view of. */
 Value *plan_value(const Plan *p, const Node *n);
 

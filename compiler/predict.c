@@ -23,23 +23,13 @@ static int64_t fillings(const Plan *p, const Group *g, const Buffer *x) {
     return 1;
 }
 
-/* Bytes that a group's kernel touches of one lane block. */
-static double block_bytes(const Plan *p, const Group *g) {
-    double bytes = 0;
-    for (int k = 0; k < g->touched.n; k++) {
-        const Buffer *x = g->touched.at[k];
-        bytes += (double)x->bytes / (x->space == SPACE_ARENA ? (double)p->chunks : 1);
-    }
-    return bytes;
-}
-
 /* `warm`: an earlier kernel of the segment has touched it. */
 static double moving_of(const Build *b, const Plan *p, const Group *g, const Buffer *x, bool warm) {
     const Machine *m = &p->options.machine;
     double bytes = (double)x->bytes, chunks = (double)p->chunks;
-    if (x->space == SPACE_SCRATCH) return cost_memory(m, bytes * chunks * (double)fillings(p, g, x), block_bytes(p, g));
+    if (x->space == SPACE_SCRATCH) return cost_memory(m, bytes * chunks * (double)fillings(p, g, x), (double)plan_touched_bytes(p, g, true));
     if (x->space == SPACE_STATE) return cost_memory(m, g->domain == PER_BLOCK ? bytes * chunks : bytes, bytes);
-    return cost_memory(m, bytes, warm ? block_bytes(p, g) : (double)b->program->arena_bytes);
+    return cost_memory(m, bytes, warm ? (double)plan_touched_bytes(p, g, true) : (double)b->program->arena_bytes);
 }
 
 /* `touched`: from a buffer to the group that touched it last. */

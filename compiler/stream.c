@@ -42,16 +42,6 @@ static void mark_stores(const Build *b, Stmt *s, const Buffer *base) {
 
 typedef struct Order { Group **group; int n; int64_t *level_bytes; } Order; /* groups as they run; bytes that each level touches for the batch */
 
-static int64_t touched_bytes(const Plan *p, const Group *g, bool of_block) {
-    int64_t bytes = 0;
-    for (int k = 0; k < g->touched.n; k++) {
-        const Buffer *x = g->touched.at[k];
-        int64_t share = x->space == SPACE_ARENA && of_block ? x->bytes / p->chunks : x->bytes;
-        bytes += x->space == SPACE_SCRATCH && !of_block ? share * p->chunks : share;
-    }
-    return bytes;
-}
-
 static Order order_of(Build *b, const Plan *p) {
     Order o = {ARENA_ARRAY(b->a, Group *, p->groups.n + 1), 0, ARENA_ARRAY(b->a, int64_t, p->levels + 1)};
     for (int level = 0; level < p->levels; level++)
@@ -59,7 +49,7 @@ static Order order_of(Build *b, const Plan *p) {
             Group *g = p->groups.at[i];
             if (g->level != level) continue;
             o.group[o.n++] = g;
-            o.level_bytes[level] += touched_bytes(p, g, false);
+            o.level_bytes[level] += plan_touched_bytes(p, g, false);
         }
     return o;
 }
@@ -74,12 +64,12 @@ static bool touches(const Group *g, const Buffer *x) {
 static int64_t distance(const Plan *p, const Order *o, int i, const Buffer *x) {
     const Group *g = o->group[i];
     bool of_block = g->domain == PER_BLOCK;
-    int64_t bytes = touched_bytes(p, g, of_block);
+    int64_t bytes = plan_touched_bytes(p, g, of_block);
     for (int j = i + 1; j < o->n; j++) {
         const Group *next = o->group[j];
         if (next->level != g->level) bytes = i64_max(bytes, o->level_bytes[g->level]);
         if (touches(next, x)) return bytes;
-        bytes += touched_bytes(p, next, of_block);
+        bytes += plan_touched_bytes(p, next, of_block);
     }
     return -1;
 }

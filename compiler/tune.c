@@ -19,6 +19,7 @@
 #include "algorithm.h"
 #include "graph_text.h"
 #include "program.h"
+#include "timing.h"
 #include "winograd.h"
 
 enum { PLANNED = -1, DIRECT = 1, STEPS = 2, TRIALS = 3, OUTPUT_MOST = 16 << 20 };
@@ -28,7 +29,14 @@ extern char **environ;
 
 typedef struct Form { int tile; double ms; } Form;   /* of a kind of pass in a candidate; ms: the least of all rounds */
 typedef struct Kind { const char *key; Form form[CANDIDATES]; double ms; } Kind; /* ms: in the run at hand */
-typedef struct Candidate { int tile; const Tuned *tuned; const char *path; AlgorithmNotes notes; double step_ms; } Candidate;
+typedef struct Candidate {
+    int tile;
+    const Tuned *tuned;
+    const char *path;
+    const Program *program;
+    AlgorithmNotes notes;
+    double step_ms;
+} Candidate;
 
 typedef struct Tune {
     const TuneJob *job;
@@ -45,8 +53,12 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int fail(int code, const char *what, int error) {
-    fprintf(stderr, "netc: error: --tune: %s: %s\n", what, strerror(error));
+static int fail(const Tune *t, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static int fail(const Tune *t, int code, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    diag_verror(t->job->diag, (Span){0}, fmt, ap);
+    va_end(ap);
     return code;
 }
 
@@ -71,7 +83,8 @@ static int compile(Tune *t, Candidate *c) {
     Graph *g = copy_graph(t);
     algorithm_choose_noting(g, &options, &c->notes);
     graph_sweep(g);
-    Emitted *e = emit_program(t->a, program_lower(t->a, NULL, g, &options), NULL, t->job->target, &t->job->emit);
+    c->program = program_lower(t->a, NULL, g, &options);
+    Emitted *e = emit_program(t->a, c->program, NULL, t->job->target, &t->job->emit);
     int n = emit_objects(e, objects), code = link_executable(t->a, t->job->diag, objects, n, c->path, &t->job->link);
     for (int i = 0; i < n; i++) text_free(&objects[i]);
     emit_free(e);
@@ -88,26 +101,29 @@ static int run(Tune *t, const char *path, const char *output) {
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     int error = posix_spawn(&child, path, &actions, NULL, (char *const *)(uintptr_t)args, environ);
     posix_spawn_file_actions_destroy(&actions);
-    if (error) return fail(EXIT_ENV, "cannot run a trainer", error);
+    if (error) return fail(t, EXIT_ENV, "cannot run the trainer that --tune wants to measure: %s", strerror(error));
     while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR) return fail(EXIT_ENV, "a trainer was lost", errno);
+        if (errno != EINTR) return fail(t, EXIT_ENV, "the trainer that --tune measures was lost: %s", strerror(errno));
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return EXIT_OK;
-    fprintf(stderr, "netc: error: --tune: a trainer that was to be measured failed\n");
-    return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_ENV;
+    return fail(t, WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_ENV, "the trainer that --tune measures failed");
 }
 
 /* ---- what it took ---- */
 
-/* The number behind "KEY": in text, from there to `end`; negative where there is none. */
-static double read_number(Arena *a, const char *text, const char *end, const char *key) {
-    const char *pattern = arena_printf(a, "\"%s\":", key), *at = text ? strstr(text, pattern) : NULL;
-    return at && (!end || at < end) ? strtod(at + strlen(pattern), NULL) : -1;
+static double kernel_ms(const Timing *timing, const char *name) {
+    for (int i = 0; i < timing->kernels.n; i++)
+        if (!strcmp(timing->kernels.at[i].name, name)) return timing->kernels.at[i].ms;
+    return 0; /* one of inference */
 }
 
-/* Milliseconds of a layer's pass, in the list of layers that `time --json` prints; layers' names need no escapes. */
-static double layer_ms(Arena *a, const char *json, const char *layer, nrt_pass pass) {
-    const char *list = strstr(json, "\"layers\":["), *at = list ? strstr(list, arena_printf(a, "{\"name\":\"%s\",", layer)) : NULL;
-    return read_number(a, at, at ? strchr(at, '}') : NULL, arena_printf(a, "%s_ms", pass_names[pass]));
+/* Milliseconds of all kernels of a layer's pass. */
+static double pass_ms(const Program *p, const Timing *timing, const char *layer, nrt_pass pass) {
+    double ms = 0;
+    for (int i = 0; i < p->kernels.n; i++) {
+        const Kernel *k = p->kernels.at[i];
+        if (k->pass == pass && !strcmp(k->layer, layer)) ms += kernel_ms(timing, k->name);
+    }
+    return ms;
 }
 
 static Kind *find_kind(Tune *t, const char *key) {
@@ -117,16 +133,15 @@ static Kind *find_kind(Tune *t, const char *key) {
     return &t->kinds.at[t->kinds.n - 1];
 }
 
-static void note_times(Tune *t, int number, const char *json) {
+static void note_times(Tune *t, int number, const Timing *timing) {
     Candidate *c = &t->candidate[number];
-    double step = read_number(t->a, json, NULL, "step_ms");
-    if (c->step_ms == 0 || step < c->step_ms) c->step_ms = step;
+    if (c->step_ms == 0 || timing->step_ms < c->step_ms) c->step_ms = timing->step_ms;
     for (int i = 0; i < t->kinds.n; i++) t->kinds.at[i].ms = 0;
     if (number == CHOSEN) return;
     for (int i = 0; i < c->notes.list.n; i++) {
         const AlgorithmNote *n = &c->notes.list.at[i];
         Kind *k = find_kind(t, n->key);
-        k->ms += layer_ms(t->a, json, n->layer, n->pass);
+        k->ms += pass_ms(c->program, timing, n->layer, n->pass);
         k->form[number].tile = n->tile;
     }
     for (int i = 0; i < t->kinds.n; i++) {
@@ -136,15 +151,18 @@ static void note_times(Tune *t, int number, const char *json) {
 }
 
 static int run_candidate(Tune *t, int number) {
-    const char *output = arena_printf(t->a, "%s/time.json", t->folder);
+    const char *output = arena_printf(t->a, "%s/time.json", t->folder), *wrong = NULL;
     char *json = NULL;
-    size_t n;
+    size_t n = 0, at = 0;
     int code = run(t, t->candidate[number].path, output), error = code == EXIT_OK ? file_read(output, OUTPUT_MOST, &json, &n) : 0;
     unlink(output);
-    if (error) return fail(EXIT_IO, output, error);
-    if (code == EXIT_OK) note_times(t, number, json);
+    if (error) return fail(t, EXIT_IO, "cannot read '%s': %s", output, strerror(error));
+    if (code != EXIT_OK) return code;
+    const Timing *timing = timing_parse(t->a, json, n, &at, &wrong);
     free(json);
-    return code;
+    if (!timing) BUG("what a trainer's time prints cannot be read at byte %zu: %s", at, wrong);
+    note_times(t, number, timing);
+    return EXIT_OK;
 }
 
 static int compile_candidate(Tune *t, int number, int tile, const Tuned *tuned) {
@@ -233,14 +251,9 @@ static int tune_in_folder(Tune *t, Tuned *tuned) {
 
 int tune_network(const TuneJob *job, Tuned *tuned) {
     Tune t = {.job = job, .a = arena_new()};
-    const char *base = getenv("TMPDIR");
-    char *folder = arena_printf(t.a, "%s/netc-XXXXXX", base && *base ? base : "/tmp");
-    int code = mkdtemp(folder) ? EXIT_OK : fail(EXIT_IO, folder, errno);
-    if (code == EXIT_OK) {
-        t.folder = folder;
-        code = tune_in_folder(&t, tuned);
-        rmdir(folder);
-    }
+    t.folder = temp_folder(t.a);
+    int code = t.folder ? tune_in_folder(&t, tuned) : fail(&t, EXIT_IO, "cannot make a temporary folder in '%s': %s", temp_base(), strerror(errno));
+    if (t.folder) rmdir(t.folder);
     arena_free(t.a);
     return code;
 }

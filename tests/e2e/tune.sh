@@ -35,6 +35,7 @@ one_message "netc/tuned:1: .*no line"
 grep -q 'this is no table' "$kept" || fail "a foreign file was replaced"
 expect 0 "$NETC" net.net --emit=plan
 grep -q 'warning: .*tuned:1: .*not used' err.txt || fail "no warning about a file that is not used"
+expect 1 "$NETC" -Werror=tuned net.net --emit=plan
 rm -rf "$XDG_CACHE_HOME" && : >"$XDG_CACHE_HOME"
 expect 4 "$NETC" --tune=1 net.net -o tuned
 for wrong in 0 -1 nan 1e9 soon ''; do expect 2 "$NETC" --tune="$wrong" net.net; done
