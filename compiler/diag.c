@@ -53,10 +53,10 @@ const char *diag_path(const Diag *d, int file) {
 const char *diag_text(const Diag *d, int file, size_t *n) {
     const DiagFile *f = diag_file(d, file);
     *n = f ? f->n : 0;
-    return f ? f->text : "";
+    return f && f->text ? f->text : "";
 }
 
-int diag_line(const DiagFile *f, int at) {
+int diag_line(const DiagFile *f, int64_t at) {
     int lo = 0, hi = f->lines.n;
     while (hi - lo > 1) {
         int mid = lo + (hi - lo) / 2;
@@ -74,9 +74,8 @@ int diag_line_end(const DiagFile *f, int line) {
 
 static bool is_continuation(char c) { return ((unsigned char)c & 0xC0) == 0x80; }
 
-/* Walks from the place asked for last, in either direction, where that is on the same line. */
-void diag_byte_place(DiagFile *f, int at, int *line, int *column) {
-    if (at > (int)f->n) at = (int)f->n;
+/* Walks from the byte asked for last, in either direction, where that is on the same line. */
+static void byte_point(DiagFile *f, int at, int *line, int *column) {
     int l = diag_line(f, at), i = f->lines.at[l], c = 1;
     if (at < i) at = i; /* in the byte order mark */
     uint64_t seen = f->seen;
@@ -92,11 +91,30 @@ void diag_byte_place(DiagFile *f, int at, int *line, int *column) {
     *column = c;
 }
 
-void diag_place(const Diag *d, Span s, int *line, int *column) {
-    DiagFile *f = diag_file(d, s.file);
-    *line = *column = 1;
-    if (f) diag_byte_place(f, s.start, line, column);
+/* Points of a file without text: in the order of the places, as bytes are. */
+static int64_t pack_point(int line, int column) { return (int64_t)line << 32 | column; }
+
+Span diag_span(int file, int line, int column, int end_line, int end_column) {
+    return (Span){file, pack_point(line, column), pack_point(end_line, end_column)};
 }
+
+void diag_point(DiagFile *f, int64_t at, int *line, int *column) {
+    if (f->text) {
+        byte_point(f, (int)i64_min(at, (int64_t)f->n), line, column);
+        return;
+    }
+    *line = (int)(at >> 32);
+    *column = (int)(uint32_t)at;
+}
+
+static void point_of(const Diag *d, int file, int64_t at, int *line, int *column) {
+    DiagFile *f = diag_file(d, file);
+    *line = *column = 1;
+    if (f) diag_point(f, at, line, column);
+}
+
+void diag_place(const Diag *d, Span s, int *line, int *column) { point_of(d, s.file, s.start, line, column); }
+void diag_end(const Diag *d, Span s, int *line, int *column) { point_of(d, s.file, s.end, line, column); }
 
 Span span_join(Span a, Span b) {
     if (!a.file) return b;

@@ -18,18 +18,24 @@
 
 enum { DIAG_LIMIT = 20 };
 
-typedef struct Span { int file, start, end; } Span; /* bytes [start, end) of file number `file`; file 0 is "no place" */
+/* Bytes [start, end) of file number `file`; file 0 is "no place". In a file without text they are what diag_span makes of lines and columns. */
+typedef struct Span { int file; int64_t start, end; } Span;
 typedef struct Diag Diag;
 typedef enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } ColorMode;
 
 Diag *diag_new(Arena *a);
-/* Adds a source text and returns its file number (from 1). The text must stay alive as long as the Diag. */
+/* Adds a source text and returns its file number (from 1). The text must stay alive as long as the Diag. It is null for a file that is only spoken of,
+ * as text forms speak of the source that they were made from: its places are lines and columns, and no picture is shown of them. */
 int diag_add_file(Diag *d, const char *path, const char *text, size_t n);
+/* The span from one line and column, both from 1, up to another, of a file without text. */
+Span diag_span(int file, int line, int column, int end_line, int end_column);
 const char *diag_path(const Diag *d, int file);
-/* The text of a file, its length in *n. */
+/* The text of a file, its length in *n; empty where there is none. */
 const char *diag_text(const Diag *d, int file, size_t *n);
 /* Line and column, both from 1, of the start of the span; columns count UTF-8 characters, a tab being one. */
 void diag_place(const Diag *d, Span s, int *line, int *column);
+/* The same of its end, which is the place behind its last character. */
+void diag_end(const Diag *d, Span s, int *line, int *column);
 /* The smallest span that holds both; a "no place" side is ignored. */
 Span span_join(Span a, Span b);
 

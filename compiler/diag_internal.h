@@ -19,7 +19,7 @@ typedef struct Entry {
 } Entry;
 
 typedef struct DiagFile {
-    const char *path, *text;
+    const char *path, *text;  /* text: null where only lines and columns are known */
     size_t n;
     VEC(int) lines;           /* byte offset of the start of each line */
     _Atomic uint64_t seen;    /* the place asked for last, byte << 32 | column, in one word since threads may ask side by side: the next one is
@@ -45,11 +45,11 @@ extern const char *const diag_severities[];
 
 DiagFile *diag_file(const Diag *d, int file);
 /* Number, from 0, of the line that holds byte `at`. */
-int diag_line(const DiagFile *f, int at);
+int diag_line(const DiagFile *f, int64_t at);
 /* One past the last byte of a line, its newline (and a carriage return before it) left out. */
 int diag_line_end(const DiagFile *f, int line);
-/* Line and column, from 1, of a byte. */
-void diag_byte_place(DiagFile *f, int at, int *line, int *column);
+/* Line and column, from 1, of an end of a span. */
+void diag_point(DiagFile *f, int64_t at, int *line, int *column);
 
 void diag_print_text(const Diag *d, FILE *out, bool color);
 void diag_print_json(const Diag *d, FILE *out);

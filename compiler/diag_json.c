@@ -23,12 +23,12 @@ static void print_place(const Diag *d, FILE *out, Span s) {
     DiagFile *f = diag_file(d, s.file);
     int line, column, end_line, end_column;
     if (!f) return;
-    diag_byte_place(f, s.start, &line, &column);
-    diag_byte_place(f, s.end, &end_line, &end_column);
+    diag_point(f, s.start, &line, &column);
+    diag_point(f, s.end, &end_line, &end_column);
     fputs(",\"file\":", out);
     print_string(out, f->path);
-    fprintf(out, ",\"line\":%d,\"column\":%d,\"end_line\":%d,\"end_column\":%d,\"start\":%d,\"end\":%d", line, column, end_line, end_column,
-            s.start, s.end);
+    fprintf(out, ",\"line\":%d,\"column\":%d,\"end_line\":%d,\"end_column\":%d", line, column, end_line, end_column);
+    if (f->text) fprintf(out, ",\"start\":%lld,\"end\":%lld", (long long)s.start, (long long)s.end);
 }
 
 /* The members that errors, warnings, notes and helps have, without braces. */

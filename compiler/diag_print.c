@@ -77,7 +77,7 @@ static Cells cells_of(const DiagFile *f, int line) {
 }
 
 /* Display column of a byte of the line. */
-static int column_of(const Cells *c, int byte) {
+static int column_of(const Cells *c, int64_t byte) {
     int i = 0;
     while (i < c->n && c->at[i + 1].byte <= byte) i++;
     return c->at[i].column;
@@ -150,7 +150,7 @@ static void print_fixit(Printer *p, int from, int start, const char *text) {
 }
 
 /* Where the underline of a span that ends at byte `end` stops on this line: not among the blanks before a line's end. */
-static int last_byte(const DiagFile *f, int line, int end) {
+static int64_t last_byte(const DiagFile *f, int line, int64_t end) {
     int stop = diag_line_end(f, line);
     if (end <= stop) return end;
     while (stop > f->lines.at[line] && (f->text[stop - 1] == ' ' || f->text[stop - 1] == '\t')) stop--;
@@ -160,7 +160,7 @@ static int last_byte(const DiagFile *f, int line, int end) {
 /* The source line of s with a caret, and under it those of the n fix-its at `fix` that are on the same line. */
 static void print_picture(Printer *p, Span s, const Entry *fix, int n) {
     const DiagFile *f = diag_file(p->diag, s.file);
-    if (!f) return;
+    if (!f || !f->text) return;
     int line = diag_line(f, s.start), from, to;
     Cells c = cells_of(f, line);
     int start = column_of(&c, s.start), end = column_of(&c, last_byte(f, line, s.end));
@@ -179,7 +179,7 @@ static void print_head(Printer *p, const Entry *e) {
     int line, column;
     paint(p, "1");
     if (f) {
-        diag_byte_place(f, e->span.start, &line, &column);
+        diag_point(f, e->span.start, &line, &column);
         print_clean(p->out, f->path);
         fprintf(p->out, ":%d:%d: ", line, column);
     } else if (e->kind <= ENTRY_WARNING) {

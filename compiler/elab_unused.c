@@ -98,7 +98,10 @@ static void walk_values(Walk *w, const Ast *list) {
         if (list->kid[i]->kind == AST_assign) walk_kids(w, list->kid[i]);
 }
 
-static int by_place(const void *a, const void *b) { return ((const Known *)a)->span.start - ((const Known *)b)->span.start; }
+static int by_place(const void *a, const void *b) {
+    int64_t x = ((const Known *)a)->span.start, y = ((const Known *)b)->span.start;
+    return (x > y) - (x < y);
+}
 
 void elab_unused(Elab *e) {
     Walk w = {.e = e};

@@ -522,17 +522,18 @@ static void elaborate_network(Elab *e, int file) {
     elab_unused(e);
 }
 
-static Model *new_model(Arena *a, const char *path) {
+static Model *new_model(Arena *a, const Diag *diag, const char *path) {
     Model *m = ARENA_NEW(a, Model);
     m->name = m->source = path;
     m->train = train_defaults();
+    m->diag = diag;
     return m;
 }
 
 Elaborated *elaborate(Arena *a, Diag *diag, int file, const Ast *ast, const ElaborateOptions *options) {
     const char *path = diag_path(diag, file);
     Elaborated *result = ARENA_NEW(a, Elaborated);
-    result->model = new_model(a, path);
+    result->model = new_model(a, diag, path);
     result->graph = graph_new(a, result->model);
     Elab e = {.arena = a, .diag = diag, .model = result->model, .graph = result->graph, .result = result, .options = options,
               .steps = ELAB_MAX_STEPS};

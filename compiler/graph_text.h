@@ -2,10 +2,10 @@
  *
  *     network lenet Nx1x28x28 -> Nx10 from "examples/lenet.net"     the model's header: see model_text.h
  *     ...
- *     %0: Nx1x28x28 = input @lenet !1:20-33
- *     %conv1.weight: 6x1x5x5 = param role=weight fan_in=25 fan_out=150 !1:83-102
- *     %1: Nx6x28x28 = conv(%0, %conv1.weight) pad=2,2 @conv1 !1:83-102
- *     %9: 6x1x5x5 = conv_dw(%0, %8) pad=2,2 kernel=5,5 @conv1 backward_weights !1:83-102
+ *     %0: Nx1x28x28 = input @lenet !1:3:18-31
+ *     %conv1.weight: 6x1x5x5 = param role=weight fan_in=25 fan_out=150 !1:6:5-24
+ *     %1: Nx6x28x28 = conv(%0, %conv1.weight) pad=2,2 @conv1 !1:6:5-24
+ *     %9: 6x1x5x5 = conv_dw(%0, %8) pad=2,2 kernel=5,5 @conv1 backward_weights !1:6:5-24
  *     output %5
  *     loss %7
  *     update %conv1.weight = %10

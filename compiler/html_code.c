@@ -138,16 +138,14 @@ static bool begins(const char *line, size_t n, const char *with) { return n >= s
 
 /* ---- loops ---- */
 
-/* Where " !1:83-102" begins, at the end of a line or before its brace, and its place; n where there is none. */
+/* Where " !1:6:5-24" begins, at the end of a line or before its brace, and its place; n where there is none. */
 static size_t span_mark(const Pane *p, const char *line, size_t n, int *source, int *at) {
     size_t end = n >= 2 && !memcmp(line + n - 2, " {", 2) ? n - 2 : n, i = end;
-    int file, start, stop, used = 0, last;
+    int file;
     while (i && (strchr("0123456789:-", line[i - 1]) && line[i - 1])) i--;
     if (i < 2 || memcmp(line + i - 2, " !", 2)) return n;
-    const char *text = arena_str(p->h->a, line + i, end - i);
-    if (sscanf(text, "%d:%d-%d%n", &file, &start, &stop, &used) != 3 || text[used] || file < 1 || file > p->h->model->sources.n) return n;
-    Span span = {p->h->model->sources.at[file - 1].file, start, stop};
-    if (!html_lines(p->h, span, source, at, &last)) *source = 0;
+    if (sscanf(arena_str(p->h->a, line + i, end - i), "%d:%d:", &file, at) != 2 || file < 1 || file > p->h->model->sources.n) return n;
+    *source = html_source(p->h, p->h->model->sources.at[file - 1].file);
     return i - 2;
 }
 

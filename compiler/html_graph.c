@@ -57,7 +57,7 @@ static const char *owner_of(const Html *h, const Node *n) {
     const char *dot = strrchr(n->name, '.');
     if (n->op == OP_param) return arena_intern(h->a, n->name, dot ? (size_t)(dot - n->name) : strlen(n->name));
     if (*n->name) return arena_name(h->a, n->name);
-    if (n->span.file) return arena_name(h->a, arena_printf(h->a, "%s%s@%d:%d", block_of(n), *block_of(n) ? "." : "", n->span.file, n->span.start));
+    if (n->span.file) return arena_name(h->a, arena_printf(h->a, "%s%s@%d:%lld", block_of(n), *block_of(n) ? "." : "", n->span.file, (long long)n->span.start));
     return op_table[n->op].name;
 }
 

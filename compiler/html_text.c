@@ -52,7 +52,7 @@ bool html_lines(const Html *h, Span span, int *source, int *first, int *last) {
     int column;
     *source = span.file ? html_source(h, span.file) : 0;
     if (!*source) return false;
-    int end = span.end > span.start ? span.end - 1 : span.start;
+    int64_t end = span.end > span.start ? span.end - 1 : span.start;
     diag_place(h->page->diag, (Span){span.file, span.start, span.start}, first, &column);
     diag_place(h->page->diag, (Span){span.file, end, end}, last, &column);
     return true;

@@ -5,9 +5,9 @@
  *     program lanes=8 chunk=1 state=246912 arena=4718592 scratch=65536
  *     tensor conv1.weight weight [6, 1, 5, 5] offset=0 fan_in=25 fan_out=150
  *     buffer conv1.y f32 [-1, 6, 14, 14, 8] scratch offset=0 bytes=73728 base=0 stride [9408, 1568, 112, 8, 1]
- *     kernel conv1.forward layer conv1 forward flops=235200 bytes=4096 (lo, hi, task, n, blocks, chunks) "direct, tile 6x2" !1:83-102 {
+ *     kernel conv1.forward layer conv1 forward flops=235200 bytes=4096 (lo, hi, task, n, blocks, chunks) "direct, tile 6x2" !1:6:5-24 {
  *         local acc f32 [6, 2, 8] local offset=0 bytes=384 base=0 stride [16, 8, 1]
- *         for nb = lo .. hi !1:83-102 {
+ *         for nb = lo .. hi !1:6:5-24 {
  *             lane l = 0 .. 8 {
  *                 for ow = max(0, nb - 3) .. min(28, 2*nb + 4) step 2 {
  *                     unroll o = 0 .. 6 {

@@ -57,6 +57,7 @@ typedef struct Model {
     VEC(Layer) layers;
     VEC(BlockCall) blocks; /* in the order of the calls; the text forms leave them out */
     VEC(Source) sources; /* the files that spans point into: the text forms number them from 1 in this order */
+    const Diag *diag;    /* where those files are; null where there are none */
 } Model;
 
 /* The names that the language gives to the ABI's kinds: kind_text(data_names, k), null-terminated, indexed by kind. */

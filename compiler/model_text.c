@@ -156,7 +156,7 @@ static void parse_source(TextScanner *s, Model *m) {
     int64_t number = m->sources.n + 1;
     const char *path;
     if (!scan_int(s, number, number, &number) || !scan_string(s, &path)) return;
-    Source source = {.path = path, .file = diag_add_file(s->diag, path, "", 0)};
+    Source source = {.path = path, .file = diag_add_file(s->diag, path, NULL, 0)};
     VEC_PUSH(s->arena, &m->sources, source);
 }
 
@@ -177,6 +177,7 @@ static void parse_io_type(TextScanner *s, Type *out) {
 Model *model_parse(TextScanner *s) {
     Model *m = ARENA_NEW(s->arena, Model);
     m->train = train_defaults();
+    m->diag = s->diag;
     scan_expect(s, "network");
     scan_name(s, &m->name);
     parse_io_type(s, &m->input);

@@ -3,7 +3,7 @@
  *     network lenet Nx1x28x28 -> Nx10 from "examples/lenet.net"
  *     source 1 "examples/lenet.net"
  *     train { lr=0.9 init=xavier_uniform }
- *     layer conv1 conv Nx6x28x28 params=156 macs=117600 !1:83-102
+ *     layer conv1 conv Nx6x28x28 params=156 macs=117600 !1:6:5-24
  *
  * `source` gives the files that spans point into their numbers; `train` holds the settings that are not at their default.
  */

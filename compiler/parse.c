@@ -184,15 +184,15 @@ static int summarize(const char *const *expected, int n, const char **words, int
 static const char *found_text(Parse *p, Span s) {
     size_t n;
     const char *text = diag_text(p->build.diag, s.file, &n);
-    if (s.start >= (int)n) return "end of file";
+    if (s.start >= (int64_t)n) return "end of file";
     if (text[s.start] == '\n') return "end of line";
-    int length = s.end - s.start;
+    int length = (int)(s.end - s.start);
     return length > 40 ? "token" : arena_printf(p->build.arena, "'%.*s'", length, text + s.start);
 }
 
 /* The keyword that the text of a span is likely meant to be; null where there is none. */
 static const char *meant_keyword(Parse *p, Span s, const char *const *keywords) {
-    int n = 0, length = s.end - s.start;
+    int n = 0, length = (int)(s.end - s.start);
     size_t size;
     while (keywords[n]) n++;
     if (length > PARSE_MAX_NAME) return NULL;
@@ -306,8 +306,8 @@ void parse_tokens(Text *out, Arena *a, Diag *diag, int file) {
     for (int kind; (kind = parse_token(&value, &s, &p));) {
         int line, column;
         diag_place(diag, s, &line, &column);
-        bool shown = s.start < (int)n && text[s.start] != '\n';
-        text_printf(out, "%d:%d %s %.*s\n", line, column, token_kind(kind), shown ? s.end - s.start : 1, shown ? text + s.start : ";");
+        bool shown = s.start < (int64_t)n && text[s.start] != '\n';
+        text_printf(out, "%d:%d %s %.*s\n", line, column, token_kind(kind), shown ? (int)(s.end - s.start) : 1, shown ? text + s.start : ";");
     }
     net_scan_lex_destroy(p.scanner);
 }

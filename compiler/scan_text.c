@@ -20,7 +20,7 @@ static bool is_name_byte(int c) { return is_letter(c) || is_digit(c) || c == '.'
 static int byte_at(const TextScanner *s, size_t pos) { return pos < s->n ? (unsigned char)s->text[pos] : -1; }
 
 static Span span_of(const TextScanner *s, size_t start, size_t end) {
-    return (Span){.file = s->file, .start = (int)start, .end = (int)end};
+    return (Span){.file = s->file, .start = (int64_t)start, .end = (int64_t)end};
 }
 
 void scan_error(TextScanner *s, Span span, const char *fmt, ...) {
@@ -35,7 +35,7 @@ void scan_error(TextScanner *s, Span span, const char *fmt, ...) {
 
 void scan_unexpected(TextScanner *s, const char *what) {
     enum { SHOWN = 40 };
-    int n = s->token.span.end - s->token.span.start;
+    int n = (int)(s->token.span.end - s->token.span.start);
     if (s->token.kind == SCAN_END) scan_error(s, s->token.span, "expected %s, found the end of the text", what);
     else scan_error(s, s->token.span, "expected %s, found '%.*s%s'", what, n > SHOWN ? SHOWN : n, s->text + s->token.span.start, n > SHOWN ? "..." : "");
 }
@@ -319,13 +319,29 @@ bool scan_type(TextScanner *s, Type *out) {
     return !s->failed;
 }
 
+/* "22", on the line where the span began, or "7:3" on a later one. */
+static bool scan_span_end(TextScanner *s, int64_t line, int64_t column, int64_t *end_line, int64_t *end_column) {
+    TextToken first = s->token;
+    *end_line = line;
+    if (!scan_int(s, 1, SCAN_MAX_TEXT, end_column)) return false;
+    if (scan_accept(s, ":")) {
+        *end_line = *end_column;
+        if (!scan_int(s, 1, SCAN_MAX_TEXT, end_column)) return false;
+    }
+    if (*end_line > line || (*end_line == line && *end_column >= column)) return true;
+    scan_error(s, first.span, "the place ends before its start");
+    return false;
+}
+
 bool scan_span(TextScanner *s, const Model *m, Span *out) {
-    int64_t file, start, end;
+    int64_t file, line, column, end_line, end_column;
     *out = (Span){0};
     if (!scan_accept(s, "!")) return !s->failed;
-    if (!scan_int(s, 1, m->sources.n, &file) || !scan_expect(s, ":") || !scan_int(s, 0, SCAN_MAX_TEXT, &start)) return false;
-    if (!scan_expect(s, "-") || !scan_int(s, start, SCAN_MAX_TEXT, &end)) return false;
-    *out = (Span){.file = m->sources.at[file - 1].file, .start = (int)start, .end = (int)end};
+    if (!scan_int(s, 1, m->sources.n, &file) || !scan_expect(s, ":")) return false;
+    if (!scan_int(s, 1, SCAN_MAX_TEXT, &line) || !scan_expect(s, ":")) return false;
+    if (!scan_int(s, 1, SCAN_MAX_TEXT, &column) || !scan_expect(s, "-")) return false;
+    if (!scan_span_end(s, line, column, &end_line, &end_column)) return false;
+    *out = diag_span(m->sources.at[file - 1].file, (int)line, (int)column, (int)end_line, (int)end_column);
     return true;
 }
 
@@ -359,9 +375,12 @@ void print_type(Text *t, Type type) {
 }
 
 void print_span(Text *t, const Model *m, Span span) {
-    for (int i = 0; i < m->sources.n; i++)
-        if (m->sources.at[i].file == span.file) {
-            text_printf(t, " !%d:%d-%d", i + 1, span.start, span.end);
-            return;
-        }
+    int source = 0, line, column, end_line, end_column;
+    while (source < m->sources.n && m->sources.at[source].file != span.file) source++;
+    if (source == m->sources.n) return;
+    diag_place(m->diag, span, &line, &column);
+    diag_end(m->diag, span, &end_line, &end_column);
+    text_printf(t, " !%d:%d:%d-", source + 1, line, column);
+    if (end_line != line) text_printf(t, "%d:", end_line);
+    text_printf(t, "%d", end_column);
 }

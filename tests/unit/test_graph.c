@@ -14,15 +14,20 @@ static void teardown(void) { arena_free(arena); }
 
 /* ---- a network: 2x9x8 -> conv(3 channels, 3x2 kernel, stride 2x1, pad 1x0) -> max_pool(2, pad=(0, 1)) -> relu -> flatten -> linear(4) ---- */
 
+static const char small_source[] = "# net\n \xC3\xA9 conv(3,\n3)\n";
+static const Span conv_span = {1, 10, 20}; /* from line 2, column 4 up to line 3, column 3 */
+
 static Model *small_model(void) {
     Model *m = ARENA_NEW(arena, Model);
+    Diag *d = diag_new(arena);
     *m = (Model){.name = "small", .source = "dir/small one.net", .input = type_batched(3, 2, 9, 8), .output = type_batched(1, 4, 0, 0)};
     m->train = train_defaults();
     m->train.lr = 0.25;
     m->train.path_a = "a\"b\\c\n\x01";
-    Source source = {.path = "dir/small one.net", .file = 7};
+    Source source = {.path = "dir/small one.net", .file = diag_add_file(d, "dir/small one.net", small_source, sizeof small_source - 1)};
+    m->diag = d;
     VEC_PUSH(arena, &m->sources, source);
-    Layer layer = {.name = "conv1", .kind = "conv", .span = {7, 10, 20}, .out = type_batched(3, 3, 5, 7), .params = 39, .macs = 1260};
+    Layer layer = {.name = "conv1", .kind = "conv", .span = conv_span, .out = type_batched(3, 3, 5, 7), .params = 39, .macs = 1260};
     VEC_PUSH(arena, &m->layers, layer);
     return m;
 }
@@ -32,7 +37,7 @@ static Node *small_weight(Graph *g) { return graph_param(g, "conv1.weight", type
 static Attr small_conv(void) { return (Attr){.i = {2, 1, 1, 0, 1, 1, 1}}; }
 
 static Node *small_logits(Graph *g) {
-    g->span = (Span){7, 10, 20};
+    g->span = conv_span;
     g->layer = "conv1";
     Node *x = graph_node(g, OP_conv, small_conv(), 2, (Node *[]){small_input(g), small_weight(g)});
     x = graph_binary(g, OP_bias, x, graph_param(g, "conv1.bias", type_param(1, 3, 0, 0, 0), NRT_BIAS, 12, 0));
@@ -320,17 +325,23 @@ END_TEST
 
 /* ---- text ---- */
 
+/* What a Diag has to say. */
+static const char *flushed(Diag *d, bool json) {
+    char *said = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&said, &n);
+    diag_flush(d, out, COLOR_NEVER, json);
+    fclose(out);
+    const char *text = arena_str(arena, said, n);
+    free(said);
+    return text;
+}
+
 static Graph *parse(const char *text, const char **message) {
     Diag *d = diag_new(arena);
     Graph *g = graph_parse(arena, d, diag_add_file(d, "x.graph", text, strlen(text)));
     ck_assert_int_eq(diag_errors(d), g ? 0 : 1);
-    char *said = NULL;
-    size_t n = 0;
-    FILE *out = open_memstream(&said, &n);
-    diag_flush(d, out, COLOR_NEVER, false);
-    fclose(out);
-    *message = arena_str(arena, said, n);
-    free(said);
+    *message = flushed(d, false);
     return g;
 }
 
@@ -368,14 +379,14 @@ START_TEST(text_reads_well) {
     static const char *const lines[] = {
         "network small Nx2x9x8 -> Nx4 from \"dir/small one.net\"\n",
         "train { path_a=\"a\\\"b\\\\c\\n\\x01\" lr=0.25 }\n",
-        "layer conv1 conv Nx3x5x7 params=39 macs=1260 !1:10-20\n",
-        "%0: Nx2x9x8 = input @conv1 !1:10-20\n",
-        "%conv1.weight: 3x2x3x2 = param role=weight fan_in=12 fan_out=18 !1:10-20\n",
-        "%1: Nx3x5x7 = conv(%0, %conv1.weight) stride=2,1 pad=1,0 @conv1 !1:10-20\n",
+        "layer conv1 conv Nx3x5x7 params=39 macs=1260 !1:2:4-3:3\n",
+        "%0: Nx2x9x8 = input @conv1 !1:2:4-3:3\n",
+        "%conv1.weight: 3x2x3x2 = param role=weight fan_in=12 fan_out=18 !1:2:4-3:3\n",
+        "%1: Nx3x5x7 = conv(%0, %conv1.weight) stride=2,1 pad=1,0 @conv1 !1:2:4-3:3\n",
         "%6: Nx4 = linear(%5, %linear1.weight) @\"odd name\"\n",
         "= conv_dw(%0, ",
-        "stride=2,1 pad=1,0 kernel=3,2 @conv1 backward_weights !1:10-20\n",
-        ": u8 Nx3x2x4 = max_pool_index(%2) window=2,2 stride=2,2 pad=0,1 @conv1 !1:10-20\n",
+        "stride=2,1 pad=1,0 kernel=3,2 @conv1 backward_weights !1:2:4-3:3\n",
+        ": u8 Nx3x2x4 = max_pool_index(%2) window=2,2 stride=2,2 pad=0,1 @conv1 !1:2:4-3:3\n",
         "output %6\n",
         "update %conv1.weight = %",
     };
@@ -390,8 +401,27 @@ START_TEST(spans_keep_their_file) {
     Node *conv = find_op(g, OP_conv);
     ck_assert_int_eq(conv->span.file, g->model->sources.at[0].file);
     ck_assert_int_eq(conv->span.file, 2); /* x.graph is 1 */
-    ck_assert_int_eq(conv->span.start, 10);
+    int line, column, end_line, end_column;
+    diag_place(g->model->diag, conv->span, &line, &column);
+    diag_end(g->model->diag, conv->span, &end_line, &end_column);
+    ck_assert(line == 2 && column == 4 && end_line == 3 && end_column == 3);
     ck_assert_int_eq(find_op(g, OP_relu)->span.file, 0);
+}
+END_TEST
+
+/* What is said about a place of a source that only a text speaks of has line and column, and no picture. */
+START_TEST(places_without_their_text) {
+    const char *message, *text = printed(small_graph(), false), *wanted = "dir/small one.net:2:4: error: odd\nx.graph:1:1: error: here\n    1 | network ";
+    Diag *d = diag_new(arena);
+    Graph *g = graph_parse(arena, d, diag_add_file(d, "x.graph", text, strlen(text)));
+    ck_assert_ptr_nonnull(g);
+    diag_error(d, find_op(g, OP_conv)->span, "odd");
+    diag_error(d, (Span){1, 0, 7}, "here");
+    message = flushed(d, false);
+    ck_assert_msg(strncmp(message, wanted, strlen(wanted)) == 0, "%s", message);
+    diag_error(d, find_op(g, OP_conv)->span, "odd");
+    message = flushed(d, true);
+    ck_assert_ptr_nonnull(strstr(message, "\"file\":\"dir/small one.net\",\"line\":2,\"column\":4,\"end_line\":3,\"end_column\":3,\"notes\""));
 }
 END_TEST
 
@@ -439,7 +469,7 @@ static const TextError text_errors[] = {
     {INPUT "%1: 4 = param role=bias fan_in=1 fan_out=1", "a param is named"},
     {INPUT "%x: Nx4 = relu(%0)", "a param is named"},
     {INPUT "%w: Nx4 = param role=bias fan_in=1 fan_out=1", "the value's type is not what param gives"},
-    {INPUT "%1: Nx4 = relu(%0) !1:0-3", "1 is out of range"},
+    {INPUT "%1: Nx4 = relu(%0) !1:1:1-3", "1 is out of range"},
     {INPUT "%99999999999999: Nx4 = relu(%0)", "number of a value is too large"},
     {INPUT "output %0\noutput %0", "second root"},
     {INPUT "output %0\nupdate %0 = %0", "updates what is not a param"},
@@ -503,6 +533,7 @@ int main(void) {
     tcase_add_test(t, text_is_read_back);
     tcase_add_test(t, text_reads_well);
     tcase_add_test(t, spans_keep_their_file);
+    tcase_add_test(t, places_without_their_text);
     tcase_add_loop_test(t, text_errors_are_placed, 0, sizeof text_errors / sizeof text_errors[0]);
     tcase_add_test(t, damaged_text_is_survived);
     suite_add_tcase(s, t);
