@@ -11,6 +11,8 @@
 
 enum { EMIT_MAIN_PART = 0 };    /* segments, entries and the model are here */
 enum { SHARED_OFFSETS = 5 }; /* the place of `offsets` among shared_type's arguments */
+#define LOOP_SUFFIX ".loop"           /* behind a variable's name: the block at the top of its loop */
+#define SHARED_SUFFIX ".and_alike"    /* behind a kernel's name: the body that it shares with others */
 
 typedef struct Emit {
     Arena *a;
@@ -77,6 +79,12 @@ void emit_kernels(Emit *e);
 const Buffer *emit_result(const Program *p, const Kernel *k);
 /* The function of an entry, NETWORK.step or NETWORK.infer, and the task functions of its segments. */
 LLVMValueRef emit_entry(Emit *e, const Entry *entry, bool step);
+
+/* ---- emit_comment.c ---- */
+
+/* Appends the module's text to out, with comments for those who read it: what the file holds, what each function does, what each loop runs over.
+ * Constants stand behind the functions. */
+void emit_comment(Arena *a, const Program *p, const Parts *parts, const Target *t, LLVMModuleRef module, Text *out);
 
 /* ---- emit_model.c ---- */
 

@@ -7,7 +7,7 @@
  * Addresses. Byte offsets of an access are sorted by depth of their variables: constant parts, halos' and unrolled
  * variables' go into one last constant offset, which the code generator folds into the instruction; for each loop there is
  * one addition, made where the loop's variable is (its *home*, a block of its own at the top of the loop) and shared by all
- * accesses that agree up to there. So an inner loop sees one pointer for each distinct pattern, however often it is unrolled.
+ * accesses that agree up to there, named after the way it went: scratch.b0.h2. So an inner loop sees one pointer for each distinct pattern, however often it is unrolled.
  *
  * Locals are one stack slot each. If all their indices are constants then, after unrolling, sroa splits the slot into registers.
  *
@@ -19,6 +19,7 @@
 #include "emit_internal.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "map.h"
 
@@ -198,7 +199,9 @@ static LLVMValueRef step_address(Body *b, LLVMValueRef from, int i, int64_t scal
         if (v->addresses.at[j].from == from && v->addresses.at[j].scale == scale) return v->addresses.at[j].at;
     LLVMBasicBlockRef here = go_home(b, v->home);
     LLVMValueRef offset = scale == 1 ? v->value : LLVMBuildNSWMul(b->e->b, v->value, emit_i64(b->e, scale), "");
-    LLVMValueRef at = LLVMBuildGEP2(b->e->b, b->e->i8, from, &offset, 1, "");
+    size_t n;
+    const char *name = arena_printf(b->e->a, "%s.%s", LLVMGetValueName2(from, &n), v->var->name);
+    LLVMValueRef at = LLVMBuildGEP2(b->e->b, b->e->i8, from, &offset, 1, name);
     go_back(b, here);
     VEC_PUSH(b->e->a, &v->addresses, ((Address){ from, scale, at }));
     return at;
@@ -297,12 +300,20 @@ static void stream(Body *b, LLVMValueRef store, unsigned align) {
     b->streams = true;
 }
 
+/* Names what is computed, if that has no name yet, after where it goes. */
+static void name_value(LLVMValueRef v, const char *name) {
+    size_t n;
+    LLVMGetValueName2(v, &n);
+    if (!n && LLVMIsAInstruction(v)) LLVMSetValueName2(v, name, strlen(name));
+}
+
 static void store(Body *b, const Stmt *s, Value x) {
     const Buffer *buffer = s->buffer;
     Place p = find_place(b, buffer, s->at);
     LLVMBuilderRef ir = b->e->b;
     bool wide = b->lanes > 1 && p.lane_bytes != 0;
     LLVMValueRef v = wide ? widen(b, x) : x.v;
+    name_value(v, buffer->name);
     if (buffer->elem == ELEM_U8) v = LLVMBuildTrunc(ir, v, wide ? LLVMVectorType(b->e->i8, b->lanes) : b->e->i8, "");
     if (!wide || p.lane_bytes == elem_bytes(buffer)) {
         LLVMValueRef access = mark(b, LLVMBuildStore(ir, v, place_lane(b, &p, 0)), buffer->space, p.align);
@@ -569,11 +580,13 @@ static void serial_loop(Body *b, const Stmt *s) {
     }
     LLVMValueRef lo = known ? emit_i64(e, clo) : run_time_bound(b, s->lo, s->nlo, true);
     LLVMValueRef hi = known ? emit_i64(e, chi) : run_time_bound(b, s->hi, s->nhi, false);
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), home = emit_block(e, s->var->name), body = emit_block(e, ""), after = emit_block(e, "");
+    const char *name = s->var->name;
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), home = emit_block(e, arena_printf(e->a, "%s" LOOP_SUFFIX, name));
+    LLVMBasicBlockRef body = emit_block(e, arena_printf(e->a, "%s.body", name)), after = emit_block(e, arena_printf(e->a, "%s.end", name));
     if (known) LLVMBuildBr(e->b, home);
     else LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, lo, hi, ""), home, after);
     LLVMPositionBuilderAtEnd(e->b, home);
-    LLVMValueRef v = LLVMBuildPhi(e->b, e->i64, s->var->name);
+    LLVMValueRef v = LLVMBuildPhi(e->b, e->i64, name);
     LLVMBuildBr(e->b, body);
     LLVMPositionBuilderAtEnd(e->b, body);
     push_value(b, s->var, v, home, loop_multiple(s));
@@ -641,19 +654,21 @@ static void bind_arguments(Body *b) {
     Emit *e = b->e;
     const Kernel *k = b->k;
     const Var *const given[] = { k->lo, k->hi, k->task };
-    static const char *const names[] = { "lo", "hi", "task" };
     LLVMValueRef n = emit_field(e, b->ctx, e->i64, offsetof(nrt_ctx, n), "n");
     LLVMValueRef blocks = emit_field(e, b->ctx, e->i64, offsetof(nrt_ctx, blocks), "blocks");
     LLVMValueRef more = LLVMBuildNSWAdd(e->b, blocks, emit_i64(e, e->p->chunk - 1), "");
     LLVMValueRef chunks = e->p->chunk == 1 ? blocks : LLVMBuildSDiv(e->b, more, emit_i64(e, e->p->chunk), "chunks");
-    for (unsigned i = 0; i < 3; i++) {
-        LLVMValueRef v = LLVMGetParam(b->fn, 2 + i);
-        LLVMSetValueName2(v, names[i], i == 2 ? 4 : 2);
-        if (given[i]) push_value(b, given[i], v, b->entry, 1);
-    }
+    for (unsigned i = 0; i < 3; i++)
+        if (given[i]) push_value(b, given[i], LLVMGetParam(b->fn, 2 + i), b->entry, 1);
     if (k->n) push_value(b, k->n, n, b->entry, 1);
     if (k->blocks) push_value(b, k->blocks, blocks, b->entry, 1);
     if (k->chunks) push_value(b, k->chunks, chunks, b->entry, 1);
+}
+
+/* Of a kernel's function, or of a body that several share. */
+static void name_parameters(LLVMValueRef fn) {
+    static const char *const names[] = { "ctx", "worker", "lo", "hi", "task", [SHARED_OFFSETS] = "offsets" };
+    for (unsigned i = 0; i < LLVMCountParams(fn); i++) LLVMSetValueName2(LLVMGetParam(fn, i), names[i], strlen(names[i]));
 }
 
 /* A function of this name that does what the kernel says: on the kernel's own buffers, or (shared) on those of a table. */
@@ -671,8 +686,7 @@ static LLVMValueRef kernel_function(Emit *e, const Kernel *k, const char *name, 
     b->ctx = LLVMGetParam(b->fn, 0);
     b->worker = LLVMGetParam(b->fn, 1);
     b->entry = LLVMGetEntryBasicBlock(b->fn);
-    LLVMSetValueName2(b->ctx, "ctx", 3);
-    LLVMSetValueName2(b->worker, "worker", 6);
+    name_parameters(b->fn);
     make_scopes(b);
     make_slots(b);
     bind_arguments(b);
@@ -700,6 +714,7 @@ static LLVMValueRef shared_kernel(Emit *e, const Kernel *k, const char *name, LL
     LLVMSetCurrentDebugLocation2(e->b, NULL);
     LLVMValueRef fn = emit_function(e, name, e->kernel_type, emit_linkage(e));
     LLVMSetCurrentDebugLocation2(e->b, emit_place(e, k->span, emit_subprogram(e, fn, name, k->span)));
+    name_parameters(fn);
     for (unsigned i = 0; i < SHARED_OFFSETS; i++) args[i] = LLVMGetParam(fn, i);
     args[SHARED_OFFSETS] = offset_table(e, arena_printf(e->a, "%s.offsets", name), l);
     LLVMBuildCall2(e->b, e->shared_type, body, args, SHARED_OFFSETS + 1, "");
@@ -732,7 +747,7 @@ void emit_kernels(Emit *e) {
         }
         const Likeness *like = &e->parts->like[i];
         void **body = map_at(e->a, &bodies, f);
-        if (!*body) *body = kernel_function(e, k, arena_printf(e->a, "%s.and_alike", name), LLVMInternalLinkage, like);
+        if (!*body) *body = kernel_function(e, k, arena_printf(e->a, "%s" SHARED_SUFFIX, name), LLVMInternalLinkage, like);
         e->kernels[i] = shared_kernel(e, k, name, *body, like);
     }
 }

@@ -17,7 +17,14 @@
 #include <string.h>
 
 typedef struct Module { LLVMContextRef cx; LLVMModuleRef module; LLVMTargetMachineRef machine; } Module;
-struct Emitted { int n; Module part[EMIT_PARTS_MAX]; };
+struct Emitted {
+    Arena *a;
+    const Program *p;
+    const Target *target;
+    Parts parts;
+    int n;
+    Module part[EMIT_PARTS_MAX];
+};
 
 /* ---- small builders ---- */
 
@@ -245,7 +252,7 @@ Emitted *emit_program(Arena *a, const Program *p, const Diag *d, const Target *t
     Parts parts = emit_parts(a, p, options->parts, options->share);
     Emitted *out = ARENA_NEW(a, Emitted);
     Job job[EMIT_PARTS_MAX];
-    out->n = parts.n;
+    *out = (Emitted){ .a = a, .p = p, .target = target, .parts = parts, .n = parts.n };
     init_target(target);
     for (int i = 0; i < parts.n; i++)
         job[i] = (Job){ .e = { .p = p, .diag = d, .target = target, .options = *options, .parts = &parts, .part = i }, .out = &out->part[i] };
@@ -278,12 +285,7 @@ void emit_write(Emitted *e, CodeKind kind, Text *out) {
     const Module *m = &e->part[EMIT_MAIN_PART];
     ENSURE(e->n == 1);
     switch (kind) {
-    case EMIT_IR: {
-        char *text = LLVMPrintModuleToString(m->module);
-        text_append(out, text, strlen(text));
-        LLVMDisposeMessage(text);
-        break;
-    }
+    case EMIT_IR: emit_comment(e->a, e->p, &e->parts, e->target, m->module, out); break;
     case EMIT_BITCODE: append_buffer(out, LLVMWriteBitcodeToMemoryBuffer(m->module)); break;
     case EMIT_ASSEMBLY: write_code(m, LLVMAssemblyFile, out); break;
     case EMIT_OBJECT: write_code(m, LLVMObjectFile, out); break;

@@ -24,9 +24,10 @@ typedef enum { EMIT_IR, EMIT_BITCODE, EMIT_ASSEMBLY, EMIT_OBJECT } CodeKind;
 typedef struct Emitted Emitted;
 
 /* Generates and optimises the module. `d` gives lines and columns for debugging (null: none). The program must have passed
- * loop_verify; it may have any number of lanes, LLVM splits vectors wider than the target's. Free with emit_free. */
+ * loop_verify; it may have any number of lanes, LLVM splits vectors wider than the target's. It and `a` must outlive the module, which is freed with
+ * emit_free. */
 Emitted *emit_program(Arena *a, const Program *p, const Diag *d, const Target *target, const EmitOptions *options);
-/* The module, which must be one, as text, bitcode, assembly or a position-independent object; appended to out. */
+/* The module, which must be one, as text (with comments about the loops), bitcode, assembly or a position-independent object; appended to out. */
 void emit_write(Emitted *e, CodeKind kind, Text *out);
 /* The object of each part; returns how many there are. The caller frees the texts. */
 int emit_objects(Emitted *e, Text out[EMIT_PARTS_MAX]);

@@ -109,7 +109,7 @@ static void print_bounds(Text *t, const char *many, const Affine *x, int n) {
 
 static void print_list(Text *t, const Program *p, const Stmt *list, int depth);
 
-static void print_for(Text *t, const Program *p, const Stmt *s, int depth) {
+void loop_print_head(const Stmt *s, Text *t) {
     text_printf(t, "%s ", loop_names[s->loop]);
     print_name(t, s->var->name);
     text_printf(t, " = ");
@@ -117,6 +117,10 @@ static void print_for(Text *t, const Program *p, const Stmt *s, int depth) {
     text_printf(t, " .. ");
     print_bounds(t, "min", s->hi, s->nhi);
     if (s->step != 1) text_printf(t, " step %lld", (long long)s->step);
+}
+
+static void print_for(Text *t, const Program *p, const Stmt *s, int depth) {
+    loop_print_head(s, t);
     print_span(t, p->model, s->span);
     text_printf(t, " {\n");
     print_list(t, p, s, depth + 1);

@@ -32,6 +32,8 @@
 
 /* Appends the program to t. */
 void loop_print(const Program *p, Text *t);
+/* Appends the head of a loop: "for h2 = 0 .. 28 step 2". */
+void loop_print_head(const Stmt *loop, Text *t);
 /* Appends one kernel of it. */
 void loop_print_kernel(const Program *p, const Kernel *k, Text *t);
 /* Reads the text of file number `file` of the Diag. Returns null after errors, which are reported there; a program that is

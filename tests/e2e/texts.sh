@@ -17,6 +17,11 @@ for source in "$root"/examples/lenet.net "$tests"/data/nets/{residual,grouped,ma
     same a.o c.o
 done
 
+echo "== LLVM's text says what its functions and loops are"
+expect 0 "$NETC" -march=x86-64-v3 -fno-winograd "$root/examples/lenet.net" --emit=llvm-ir=a.ll
+grep -q '^; ---- conv2\.forward: conv2 (conv, 16x10x10), forward, .*lenet\.net:10:5$' a.ll || fail "no head of conv2's kernel"
+grep -A 1 '^; conv2\.forward: for r[0-9]* = 0 \.\. 5 (innermost; unrolled: .* a turn: [0-9]* fma, [0-9]* load)$' a.ll | grep -q '^r[0-9]*\.loop: ' || fail "no inner loop of conv2"
+
 echo "== results that are read late go past the caches, and the texts say so"
 source=$root/examples/vgg11.net
 expect 0 "$NETC" -march=x86-64-v4 "$source" --emit=loops=a.loops --emit=asm=a.s

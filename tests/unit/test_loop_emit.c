@@ -2,6 +2,9 @@
 #include "loop_harness.h"
 
 #include <check.h>
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Core.h>
+#include <llvm-c/IRReader.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -423,6 +426,46 @@ START_TEST(foreign) {
 }
 END_TEST
 
+static void check_ir(const char *text, size_t n) {
+    char *message = NULL;
+    LLVMContextRef context = LLVMContextCreate();
+    LLVMModuleRef module;
+    LLVMMemoryBufferRef buffer = LLVMCreateMemoryBufferWithMemoryRangeCopy(text, n, "comments.ll");
+    ck_assert_msg(!LLVMParseIRInContext(context, buffer, &module, &message), "%s", message);
+    ck_assert(!LLVMVerifyModule(module, LLVMReturnStatusAction, &message));
+    LLVMDisposeMessage(message);
+    LLVMDisposeModule(module);
+    LLVMContextDispose(context);
+}
+
+/* LLVM reads its text with our comments in it, whatever the names hold, and they say what the functions and loops do. */
+START_TEST(comments) {
+    Harness hh = harness_new(4, BATCH, 1), *h = &hh;
+    add_conv(h);
+    h->k->plan = "direct; tile o:6\nw:2";
+    harness_kernel(h, "odd\n\"kernel\": x", 0, 0);
+    Stmt *odd = harness_loop(h, h->k->body, LOOP_SERIAL, "a.loop5\n", 0, 9);
+    STORE(odd, harness_buffer(h, "z", ELEM_F32, SPACE_ARENA, 1, (int64_t[]){ 9 }, 0), expr_real(h->a, 1), V(odd));
+    const char *error = loop_verify(h->p);
+    ck_assert_msg(!error, "%s", error);
+    for (int opt = 0; opt <= 2; opt += 2) {
+        Text text = { 0 };
+        Emitted *e = emit_program(h->a, h->p, NULL, target_new(h->a, "x86-64-v3", "x86_64-linux-gnu", &error), &(EmitOptions){ .opt_level = opt });
+        emit_write(e, EMIT_IR, &text);
+        static const char *const lines[] = {
+            "\n;   conv: ", "\n; ---- conv: ", "\n; direct; tile o:6?w:2\n", "\n; conv: for nb = lo .. hi (around ", " FLOPs and ", "\n; conv: for c = 0 .. 2 (",
+            "; unrolled: ", "\n; ---- odd?\"kernel\": x: ", "\n; odd?\"kernel\": x: for \"a.loop5\\n\" = 0 .. 9 (innermost; a turn: 1 store)\n", "\n; ---- step: ",
+        };
+        for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) ck_assert_msg(strstr(text.at, lines[i]) != NULL, "no '%s' in\n%.4000s", lines[i], text.at);
+        ck_assert_ptr_nonnull(strstr(strstr(text.at, "\ndefine "), "\n@nrt_the_model"));
+        check_ir(text.at, text.n);
+        text_free(&text);
+        emit_free(e);
+    }
+    harness_free(h);
+}
+END_TEST
+
 /* Line tables: the lines of the kernel and of the store's span. */
 START_TEST(lines) {
     static const char source[] = "one\ntwo\nthree\nfour\n";
@@ -464,6 +507,7 @@ int main(void) {
     tcase_add_loop_test(tc, operators, 1, 2);
     tcase_add_loop_test(tc, operators, 4, 5);
     tcase_add_test(tc, bounds);
+    tcase_add_test(tc, comments);
     tcase_add_test(tc, first_lane);
     tcase_add_loop_test(tc, items, 0, 3);
     tcase_add_test(tc, blocks);
