@@ -403,7 +403,8 @@ static bool shows_module(const Driver *d) {
     static const EmitKind forms[] = {EMIT_LLVM_IR, EMIT_LLVM_BC, EMIT_ASM, EMIT_OBJ, EMIT_HTML};
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
         if (options_emit(&d->options, forms[i])) return true;
-    return d->options.passes.print_changed || d->options.passes.print_after[PASS_EMIT];
+    const PassOptions *p = &d->options.passes;
+    return p->print_changed || p->print_after[PASS_EMIT] || p->print_after[PASS_CODEGEN];
 }
 
 /* The first kernel of the timing that the program does not have, or null. */
@@ -443,6 +444,14 @@ static void print_page(void *context, Text *out) {
     text_free(&assembly);
 }
 
+/* Machine code that is asked for as such. */
+static bool write_code(Driver *d) {
+    if (!options_emit(&d->options, EMIT_ASM) && !options_emit(&d->options, EMIT_OBJ)) return true;
+    pass_begin(&d->passes, PASS_CODEGEN);
+    if (!write_all(d, EMIT_ASM, false, print_assembly) || !write_all(d, EMIT_OBJ, false, print_object)) return false;
+    return end_pass(d, PASS_CODEGEN, "asm", print_assembly);
+}
+
 /* The kernels as LLVM IR, and what is made of that but for the executable. */
 static bool generate(Driver *d) {
     EmitOptions options = emit_switches(d, shows_module(d) ? 1 : EMIT_PARTS_MAX);
@@ -451,7 +460,7 @@ static bool generate(Driver *d) {
     d->code_module = emit_program(d->arena, d->program, d->diag, d->target, &options);
     bool goes_on = end_pass(d, PASS_EMIT, "llvm-ir", print_ir);
     if (!write_all(d, EMIT_LLVM_IR, false, print_ir) || !write_all(d, EMIT_LLVM_BC, false, print_bitcode) || !goes_on) return false;
-    if (!write_all(d, EMIT_ASM, false, print_assembly) || !write_all(d, EMIT_OBJ, false, print_object) || !write_all(d, EMIT_HTML, false, print_page)) return false;
+    if (!write_code(d) || !write_all(d, EMIT_HTML, false, print_page)) return false;
     return !nothing_after(d, EMIT_HTML) || stop(d, EXIT_OK);
 }
 
@@ -472,7 +481,7 @@ static bool make_executable(Driver *d) {
     Text objects[EMIT_PARTS_MAX];
     pass_begin(&d->passes, PASS_CODEGEN);
     int n = emit_objects(d->code_module, objects);
-    bool good = end_pass(d, PASS_CODEGEN, NULL, NULL) && link_to(d, objects, n, path);
+    bool good = end_pass(d, PASS_CODEGEN, "asm", print_assembly) && link_to(d, objects, n, path);
     for (int i = 0; i < n; i++) text_free(&objects[i]);
     return good;
 }

@@ -44,7 +44,7 @@ static void dump(Passes *p, PassId id, const char *form, void (*print)(void *, T
 }
 
 bool pass_end(Passes *p, PassId id, const char *form, void (*print)(void *ctx, Text *out), void *ctx) {
-    p->seconds[id] = seconds_now() - p->started;
+    p->seconds[id] += seconds_now() - p->started; /* code for an object and for the executable is made twice */
     p->ran[id] = true;
     dump(p, id, form, print, ctx);
     return p->options.stop_after != (int)id;
