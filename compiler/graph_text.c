@@ -216,7 +216,7 @@ static OpKind read_op(TextScanner *s) {
     return OP_COUNT;
 }
 
-/* " @conv1 backward_data !1:83-102" */
+/* " @conv1 backward_data !1:6:5-24" */
 static void read_origin(Reader *r) {
     TextScanner *s = &r->scan;
     const char *layer = "";

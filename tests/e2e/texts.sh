@@ -46,12 +46,17 @@ same all.ll stopped.ll
 expect 0 "$NETC" "$source" --check --time-passes
 grep -q '^elaborate ' err.txt || fail "--time-passes leaves out the last pass of --check"
 
-echo "== compiling twice gives the same bits"
-"$NETC" "$root/examples/lenet.net" -o one
-"$NETC" "$root/examples/lenet.net" -o two
+echo "== code generation is a pass of outputs, too"
+expect 0 "$NETC" "$source" --emit=asm=a.s --print-after=codegen --time-passes
+grep -q '^codegen ' err.txt || fail "--time-passes leaves out what --emit=asm takes"
+{ echo '; asm after codegen'; cat a.s; } | cmp - <(sed '/^pass .* share$/,$d' err.txt) || fail "--print-after=codegen does not print the assembly"
+
+echo "== compiling twice, the second time from a text, gives the same trainer"
+"$NETC" "$root/examples/lenet.net" --emit=exe=one --emit=loops=one.loops
+"$NETC" one.loops -o two
 same one two
-"$NETC" "$root/examples/resnet18.net" -o one # so much code that all threads ask for places of the source at once
-"$NETC" "$root/examples/resnet18.net" -o two
+"$NETC" "$root/examples/resnet18.net" --emit=exe=one --emit=graph=one.graph # so much code that all threads ask for places of the source at once
+"$NETC" one.graph -o two
 same one two
 "$NETC" -v "$root/examples/lenet.net" -o two 2>command.txt
 grep -q 'model\.o .*model1\.o .*model2\.o .*model3\.o ' command.txt || fail "the code was not made in parts"
