@@ -179,7 +179,7 @@ static int chain_uses(const Chain *c, const Node *n) {
 }
 
 static void add_store(Chain *c, const Buffer *b, const Affine *at, const Expr *value) {
-    VEC_PUSH(c->lw->a, &c->stores, ((Assign){b, at, value}));
+    VEC_PUSH(c->lw->a, &c->stores, ((Assign){b, at, value, c->nest->span}));
 }
 
 static void store_canonical(Chain *c, Space space, const Node *n, const Expr *value) {
@@ -221,6 +221,7 @@ static void chain_add(Chain *c, const Node *n, const Expr *value) {
     int stores = c->stores.n;
     c->node[c->n] = n;
     c->value[c->n++] = value;
+    c->nest->span = n->span;
     store_value(c, n, value);
     bool once = chain_uses(c, n) + (c->stores.n - stores) < 2 && c->stores.n == stores; /* then it can be part of its user's expression */
     if (once && count_operations(value) < NAMED_OPERATIONS) return;
@@ -248,7 +249,11 @@ static void chain_run(Chain *c) {
     const Stage *s = &c->lw->group->stage[c->lw->stage];
     for (int i = 0; i < s->fused.n; i++)
         if (!chain_find(c, s->fused.at[i])) chain_add(c, s->fused.at[i], point_value(c, s->fused.at[i]));
-    for (int i = 0; i < c->stores.n; i++) nest_assign(c->lw->a, c->nest, c->stores.at[i].buffer, c->stores.at[i].at, c->stores.at[i].value);
+    for (int i = 0; i < c->stores.n; i++) {
+        const Assign *store = &c->stores.at[i];
+        c->nest->span = store->span;
+        nest_assign(c->lw->a, c->nest, store->buffer, store->at, store->value);
+    }
 }
 
 /* ---- the nest's loops ---- */

@@ -57,7 +57,7 @@ void nest_loosen(Nest *n, Affine needed) {
 }
 
 const Expr *nest_acc(Arena *a, Nest *n, Elem elem, const Expr *init) {
-    Acc acc = {.buffer = point_local(a, "acc", elem), .init = init};
+    Acc acc = {.buffer = point_local(a, "acc", elem), .init = init, .span = n->span};
     VEC_PUSH(a, &n->accs, acc);
     return expr_load(a, acc.buffer, NULL);
 }
@@ -68,7 +68,7 @@ void nest_update(Nest *n, const Expr *acc, const Expr *update) {
 }
 
 void nest_assign(Arena *a, Nest *n, const Buffer *buffer, const Affine *at, const Expr *value) {
-    VEC_PUSH(a, &n->assigns, ((Assign){buffer, at, value}));
+    VEC_PUSH(a, &n->assigns, ((Assign){buffer, at, value, n->span}));
 }
 
 static bool is_cheap(const Expr *e) {

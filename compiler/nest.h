@@ -29,15 +29,15 @@ typedef struct Axis {
     Affine lo[BOUND_MAX], hi[BOUND_MAX];
 } Axis;
 
-typedef struct Acc { Buffer *buffer; const Expr *init, *update; } Acc;
-typedef struct Assign { const Buffer *buffer; const Affine *at; const Expr *value; } Assign;
+typedef struct Acc { Buffer *buffer; const Expr *init, *update; Span span; } Acc;
+typedef struct Assign { const Buffer *buffer; const Affine *at; const Expr *value; Span span; } Assign;
 
 typedef struct Nest {
     int naxes;
     Axis axis[AXIS_MAX];
     VEC(Acc) accs;
     VEC(Assign) assigns;
-    Span span;
+    Span span;              /* where what is added from now on comes from */
 } Nest;
 
 Nest *nest_new(Arena *a, Span span);

@@ -185,9 +185,9 @@ static Stmt *open_tile(Apply *p, const Leaf *leaf, LoopKind kind, Stmt *into) {
     return into;
 }
 
-static void store_local(Apply *p, const Leaf *leaf, Stmt *into, const Buffer *point, const Expr *value) {
+static void store_local(Apply *p, const Leaf *leaf, Stmt *into, const Buffer *point, const Expr *value, Span span) {
     const Expr *place = subst_expr(&leaf->subst, expr_load(p->a, point, NULL));
-    stmt_add(p->a, into, stmt_store(p->a, place->buffer, place->at, subst_expr(&leaf->subst, value), p->nest->span));
+    stmt_add(p->a, into, stmt_store(p->a, place->buffer, place->at, subst_expr(&leaf->subst, value), span));
 }
 
 static Stmt *open_reduction(Apply *p, Leaf *leaf, Stmt *into) {
@@ -211,21 +211,21 @@ static Stmt *open_reduction(Apply *p, Leaf *leaf, Stmt *into) {
 static void write_sums(Apply *p, Leaf *leaf, Stmt *into) {
     const Nest *n = p->nest;
     Stmt *init = open_tile(p, leaf, LOOP_UNROLL, into);
-    for (int i = 0; i < n->accs.n; i++) store_local(p, leaf, init, n->accs.at[i].buffer, n->accs.at[i].init);
+    for (int i = 0; i < n->accs.n; i++) store_local(p, leaf, init, n->accs.at[i].buffer, n->accs.at[i].init, n->accs.at[i].span);
     Stmt *update = open_tile(p, leaf, LOOP_UNROLL, open_reduction(p, leaf, into));
-    for (int i = 0; i < n->accs.n; i++) store_local(p, leaf, update, n->accs.at[i].buffer, n->accs.at[i].update);
+    for (int i = 0; i < n->accs.n; i++) store_local(p, leaf, update, n->accs.at[i].buffer, n->accs.at[i].update, n->accs.at[i].span);
 }
 
 static void write_assigns(Apply *p, const Leaf *leaf, Stmt *into) {
     for (int i = 0; i < p->nest->assigns.n; i++) {
         const Assign *as = &p->nest->assigns.at[i];
         if (is_let(as)) {
-            store_local(p, leaf, into, as->buffer, as->value);
+            store_local(p, leaf, into, as->buffer, as->value, as->span);
             continue;
         }
         Affine *at = ARENA_ARRAY(p->a, Affine, as->buffer->rank);
         for (int j = 0; j < as->buffer->rank; j++) at[j] = subst_affine(&leaf->subst, as->at[j]);
-        stmt_add(p->a, into, stmt_store(p->a, as->buffer, at, subst_expr(&leaf->subst, as->value), p->nest->span));
+        stmt_add(p->a, into, stmt_store(p->a, as->buffer, at, subst_expr(&leaf->subst, as->value), as->span));
     }
 }
 
@@ -245,7 +245,7 @@ static void write_staged(Apply *p, const Leaf *leaf, const Var *lane, Stmt *into
     Stmt *copy = open_tile(p, leaf, LOOP_UNROLL, into);
     for (int i = 0; i < p->nest->accs.n; i++) {
         const Expr *sum = subst_expr(&leaf->subst, expr_load(p->a, p->nest->accs.at[i].buffer, NULL));
-        stmt_add(p->a, copy, stmt_store(p->a, tail.subst.renames.at[i].to, sum->at, sum, p->nest->span));
+        stmt_add(p->a, copy, stmt_store(p->a, tail.subst.renames.at[i].to, sum->at, sum, p->nest->accs.at[i].span));
     }
     write_assigns(p, &tail, open_tile(p, &tail, LOOP_SERIAL, into));
 }
