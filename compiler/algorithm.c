@@ -191,7 +191,6 @@ static Node *rebuilt(Pass *p, Node *n) {
     }
     p->g->span = n->span;
     p->g->layer = n->name;
-    p->g->block = n->block;
     p->g->pass = n->pass;
     if (n->op == OP_conv) other = forward_node(p, n, arg);
     if (n->op == OP_conv_dx) other = data_node(p, n, arg);

@@ -95,7 +95,7 @@ static void byte_point(DiagFile *f, int at, int *line, int *column) {
 static int64_t pack_point(int line, int column) { return (int64_t)line << 32 | column; }
 
 Span diag_span(int file, int line, int column, int end_line, int end_column) {
-    return (Span){file, pack_point(line, column), pack_point(end_line, end_column)};
+    return (Span){.file = file, .start = pack_point(line, column), .end = pack_point(end_line, end_column)};
 }
 
 void diag_point(DiagFile *f, int64_t at, int *line, int *column) {
@@ -119,7 +119,9 @@ void diag_end(const Diag *d, Span s, int *line, int *column) { point_of(d, s.fil
 Span span_join(Span a, Span b) {
     if (!a.file) return b;
     if (!b.file || a.file != b.file) return a;
-    return (Span){a.file, a.start < b.start ? a.start : b.start, a.end > b.end ? a.end : b.end};
+    a.start = a.start < b.start ? a.start : b.start;
+    a.end = a.end > b.end ? a.end : b.end;
+    return a;
 }
 
 /* ---- reporting ---- */

@@ -18,8 +18,9 @@
 
 enum { DIAG_LIMIT = 20 };
 
-/* Bytes [start, end) of file number `file`; file 0 is "no place". In a file without text they are what diag_span makes of lines and columns. */
-typedef struct Span { int file; int64_t start, end; } Span;
+/* Bytes [start, end) of file number `file`; file 0 is "no place". In a file without text they are what diag_span makes of lines and columns. `call` is the
+ * call of a block through which that text was reached, for what is made of it: a number in Model.blocks, from 1; 0 outside of blocks, and for the text as such. */
+typedef struct Span { int file, call; int64_t start, end; } Span;
 typedef struct Diag Diag;
 typedef enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } ColorMode;
 

@@ -114,8 +114,14 @@ struct Elab {
     VEC(Made) made;
     int64_t steps;
     int layers, depth;
+    int call;                /* of the block whose body runs: its number in model->blocks; 0: the network's */
     bool stop;               /* a limit is passed: everything returns at once */
 };
+
+/* ---- places ---- */
+
+/* Where nodes come from that are made of the text at s: the same, reached through the call whose body runs. */
+Span elab_place(const Elab *e, Span s);
 
 /* ---- errors ---- */
 

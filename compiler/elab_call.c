@@ -181,7 +181,7 @@ static Value call_concat(Elab *e, const Ast *ast, const Builtin *b) {
     Tensor out = {.span = ast->span};
     const char *error = NULL, *name = next_name(e, b->name, ast->span);
     if (!name) return value_error();
-    e->graph->span = ast->span;
+    e->graph->span = elab_place(e, ast->span);
     e->graph->layer = name;
     if (!layer_concat(e->arena, e->graph, in, ast->n, &out, &error)) {
         if (elab_error(e, ast->span, "%s", error)) {
@@ -205,13 +205,13 @@ static Value apply_builtin(Elab *e, const LayerValue *layer, const Tensor *in) {
     const LayerInfo *info = layer->info;
     const char *kind = arena_name(e->arena, info->name), *name = next_name(e, kind, layer->span);
     if (!name) return value_error();
-    e->graph->span = layer->span;
+    e->graph->span = elab_place(e, layer->span);
     e->graph->layer = name;
     LayerCall call = {.arena = e->arena, .graph = e->graph, .name = name, .arg = layer->args, .in = *in};
     info->build(&call);
     if (call.error) {
         if (!elab_error(e, layer->span, "%s", call.error)) return value_error();
-        if (call.fixit) diag_fixit(e->diag, (Span){layer->span.file, layer->span.start, layer->span.start}, call.fixit);
+        if (call.fixit) diag_fixit(e->diag, (Span){.file = layer->span.file, .start = layer->span.start, .end = layer->span.start}, call.fixit);
         input_note(e, in);
         elab_stack(e);
         return value_error();
@@ -243,18 +243,18 @@ static Value apply_block(Elab *e, const LayerValue *layer, Value tensor) {
     Frame *frame = ARENA_NEW(e->arena, Frame), *caller = e->frame;
     *frame = (Frame){.block = block, .args = layer->args, .maker = layer->maker, .caller = caller, .call = layer->span, .module = block->module,
                      .base = e->bindings.n, .names = {arena_printf(e->arena, "%s.", name), {0}}};
-    BlockCall call = {.name = name, .text = elab_call_text(e, frame), .span = layer->span};
+    BlockCall call = {.name = name, .text = elab_call_text(e, frame), .span = elab_place(e, layer->span)};
     VEC_PUSH(e->arena, &e->model->blocks, call);
-    const char *around = e->graph->block;
+    int around = e->call;
     Value outer = e->it;
     e->frame = frame;
     e->it = tensor;
-    e->graph->block = name;
+    e->call = e->model->blocks.n;
     for (int i = 0; i < block->nparams; i++) elab_bind(e, block->params[i].name, layer->args[i], block->params[i].span);
     elab_statements(e, block->ast->kid[1]);
     Value result = e->it;
     elab_unbind(e, frame->base);
-    e->graph->block = around;
+    e->call = around;
     e->frame = caller;
     e->it = outer;
     return result;

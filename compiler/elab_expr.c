@@ -86,7 +86,7 @@ static Value tensor_arithmetic(Elab *e, const Ast *ast, char op, const Tensor *a
     }
     Tensor *out = ARENA_NEW(e->arena, Tensor);
     *out = (Tensor){.type = a->type, .span = ast->span};
-    e->graph->span = ast->span;
+    e->graph->span = elab_place(e, ast->span);
     e->graph->layer = "";
     if (a->node && b->node) out->node = graph_binary(e->graph, op == '+' ? OP_add : op == '-' ? OP_sub : OP_mul, a->node, b->node);
     out->never_negative = op != '-' && a->never_negative && b->never_negative;

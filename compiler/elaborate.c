@@ -30,6 +30,11 @@ static bool report(Elab *e, Span s, const char *fmt, va_list ap) {
     return true;
 }
 
+Span elab_place(const Elab *e, Span s) {
+    s.call = e->call;
+    return s;
+}
+
 bool elab_error(Elab *e, Span s, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
@@ -410,9 +415,9 @@ static const Ast *only_item(Elab *e, AstKind kind, const char *what) {
     for (int i = 0; i < file->n; i++) {
         const Ast *item = file->kid[i];
         if (item->kind != kind) continue;
-        if (found && elab_error(e, (Span){item->span.file, item->span.start, item->kid[item->n - 1]->span.start},
+        if (found && elab_error(e, (Span){.file = item->span.file, .start = item->span.start, .end = item->kid[item->n - 1]->span.start},
                                 "a file describes one %s; this is the second", what))
-            diag_note(e->diag, (Span){found->span.file, found->span.start, found->kid[found->n - 1]->span.start}, "the first is here");
+            diag_note(e->diag, (Span){.file = found->span.file, .start = found->span.start, .end = found->kid[found->n - 1]->span.start}, "the first is here");
         if (!found) found = item;
     }
     return found;
@@ -503,10 +508,11 @@ static void add_loss(Elab *e, const Ast *network, const Tensor *output) {
 static void elaborate_network(Elab *e, int file) {
     const Ast *network = only_item(e, AST_network, "network"), *train = only_item(e, AST_train, "train");
     if (!network) {
-        elab_error(e, (Span){file, 0, 0}, "the file has no network; 'network NAME(channels, height, width) -> outputs { ... }' is missing");
+        elab_error(e, (Span){.file = file}, "the file has no network; 'network NAME(channels, height, width) -> outputs { ... }' is missing");
         return;
     }
     e->model->name = network->text;
+    e->model->span = (Span){.file = network->span.file, .start = network->span.start, .end = network->kid[1]->span.end};
     const Tensor *output = run_network(e, network);
     if (e->stop) return;
     if (output) e->model->output = output->type;

@@ -33,8 +33,10 @@ typedef struct Emit {
     LLVMValueRef *kernels;       /* by place in p->kernels; null: in another part, and not called from this one */
     LLVMValueRef parallel_for;
     LLVMDIBuilderRef di;         /* null without debugging */
+    const char *di_folder;       /* where relative paths of sources begin */
     LLVMMetadataRef *di_files;   /* by the Diag's file number; null until used */
     int di_file_count;
+    LLVMMetadataRef *di_calls;   /* by number of the block's call; null until used */
     LLVMMetadataRef di_type;     /* void() */
     unsigned md_invariant, md_scope, md_noalias, md_nontemporal;
 } Emit;
@@ -54,10 +56,18 @@ LLVMValueRef emit_max(Emit *e, LLVMValueRef x, LLVMValueRef y);
 LLVMValueRef emit_field(Emit *e, LLVMValueRef ctx, LLVMTypeRef type, size_t offset, const char *name);
 /* Calls an intrinsic that is overloaded on one type. */
 LLVMValueRef emit_intrinsic(Emit *e, const char *name, LLVMTypeRef type, LLVMValueRef *args, unsigned n);
-/* The place of a span in the function `scope`; null where there is none. */
-LLVMMetadataRef emit_place(Emit *e, Span span, LLVMMetadataRef scope);
-/* Describes fn to debuggers as starting at the span; null without debugging. */
+
+/* ---- emit_debug.c ---- */
+
+/* Describes the module to debuggers from now on, where that is asked for; to be closed when all functions are there. */
+void emit_debug_open(Emit *e);
+void emit_debug_close(Emit *e);
+/* Describes fn to debuggers as the function of what was made at the span; null without debugging. */
 LLVMMetadataRef emit_subprogram(Emit *e, LLVMValueRef fn, const char *name, Span span);
+/* The place of a span within the function, inlined through the calls of blocks that lead to it; null where there is no function. */
+LLVMMetadataRef emit_place(Emit *e, Span span, LLVMMetadataRef function);
+/* The place in the network that leads to the span: where a kernel begins. */
+LLVMMetadataRef emit_entry_place(Emit *e, Span span, LLVMMetadataRef function);
 
 /* ---- emit_math.c: functions of an f32 or a vector of them ---- */
 

@@ -480,6 +480,12 @@ static Value expr(Body *b, const Expr *x) {
 
 /* ---- statements ---- */
 
+/* Where code comes from. The body of kernels alike stands for several calls of blocks, and tells of none: their functions do. */
+static Span place_of(const Body *b, Span span) {
+    if (b->shared) span.call = 0;
+    return span;
+}
+
 static Bind *push(Body *b, const Var *v) {
     ENSURE(b->depth < DEPTH_MAX);
     Bind *bind = &b->bind[b->depth++];
@@ -604,7 +610,7 @@ static void stmt(Body *b, const Stmt *s) {
     switch (s->kind) {
     case STMT_COMMENT: break;
     case STMT_STORE:
-        LLVMSetCurrentDebugLocation2(b->e->b, emit_place(b->e, s->span.file > 0 ? s->span : b->k->span, b->subprogram));
+        LLVMSetCurrentDebugLocation2(b->e->b, emit_place(b->e, place_of(b, s->span.file > 0 ? s->span : b->k->span), b->subprogram));
         store(b, s, expr(b, s->value));
         break;
     case STMT_FOR:
@@ -682,7 +688,7 @@ static LLVMValueRef kernel_function(Emit *e, const Kernel *k, const char *name, 
     LLVMSetCurrentDebugLocation2(e->b, NULL);
     b->fn = emit_function(e, name, shared ? e->shared_type : e->kernel_type, linkage);
     b->subprogram = emit_subprogram(e, b->fn, name, k->span);
-    LLVMSetCurrentDebugLocation2(e->b, emit_place(e, k->span, b->subprogram));
+    LLVMSetCurrentDebugLocation2(e->b, emit_entry_place(e, k->span, b->subprogram));
     b->ctx = LLVMGetParam(b->fn, 0);
     b->worker = LLVMGetParam(b->fn, 1);
     b->entry = LLVMGetEntryBasicBlock(b->fn);
@@ -691,7 +697,9 @@ static LLVMValueRef kernel_function(Emit *e, const Kernel *k, const char *name, 
     make_slots(b);
     bind_arguments(b);
     leave_home(b, "body");
+    LLVMSetCurrentDebugLocation2(e->b, emit_place(e, place_of(b, k->span), b->subprogram));
     list(b, k->body);
+    LLVMSetCurrentDebugLocation2(e->b, emit_entry_place(e, k->span, b->subprogram));
     if (b->streams) emit_intrinsic(e, "llvm.x86.sse.sfence", NULL, NULL, 0); /* such stores are not in order with what tells other threads of them */
     LLVMBuildRetVoid(e->b);
     return b->fn;

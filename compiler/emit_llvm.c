@@ -1,4 +1,4 @@
-/* emit_llvm.c: the module from start to end: context, functions, debug information, passes, output.
+/* emit_llvm.c: the module from start to end: context, functions, passes, output.
  *
  * The passes are few because the loops come finished: sroa turns locals whose indices are constants into registers, early-cse
  * merges loads and addresses that unrolling repeated, licm moves out of loops what none of their stores can change (the
@@ -83,59 +83,6 @@ LLVMValueRef emit_function(Emit *e, const char *name, LLVMTypeRef type, LLVMLink
     return fn;
 }
 
-/* ---- debugging ---- */
-
-static LLVMMetadataRef debug_file(Emit *e, int file) {
-    if (e->di_files[file]) return e->di_files[file];
-    const char *path = file > 0 ? diag_path(e->diag, file) : e->p->model->source;
-    const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
-    size_t folder = slash ? (size_t)(slash - path) : 0;
-    return e->di_files[file] = LLVMDIBuilderCreateFile(e->di, name, strlen(name), slash ? path : ".", slash ? folder : 1);
-}
-
-LLVMMetadataRef emit_place(Emit *e, Span span, LLVMMetadataRef scope) {
-    int line = 0, column = 0;
-    if (!e->di || !scope) return NULL;
-    if (span.file > 0 && span.file < e->di_file_count) {
-        diag_place(e->diag, span, &line, &column);
-        LLVMMetadataRef file = debug_file(e, span.file); /* a kernel may do what different files ask for */
-        if (file != LLVMDIScopeGetFile(scope)) scope = LLVMDIBuilderCreateLexicalBlockFile(e->di, scope, file, 0);
-    }
-    return LLVMDIBuilderCreateDebugLocation(e->cx, (unsigned)line, (unsigned)column, scope, NULL);
-}
-
-LLVMMetadataRef emit_subprogram(Emit *e, LLVMValueRef fn, const char *name, Span span) {
-    int line = 0, column = 0;
-    if (!e->di) return NULL;
-    bool known = span.file > 0 && span.file < e->di_file_count;
-    if (known) diag_place(e->diag, span, &line, &column);
-    LLVMMetadataRef file = debug_file(e, known ? span.file : 0);
-    LLVMMetadataRef scope = LLVMDIBuilderCreateFunction(e->di, file, name, strlen(name), name, strlen(name), file, (unsigned)line, e->di_type, true, true,
-                                                        (unsigned)line, LLVMDIFlagZero, e->options.opt_level > 0);
-    LLVMSetSubprogram(fn, scope);
-    return scope;
-}
-
-static void add_flag(Emit *e, const char *key, int64_t value) {
-    LLVMAddModuleFlag(e->module, LLVMModuleFlagBehaviorWarning, key, strlen(key), LLVMValueAsMetadata(emit_i32(e, value)));
-}
-
-static void open_debug(Emit *e) {
-    const Model *m = e->p->model;
-    if (!e->options.debug || !e->diag) return;
-    e->di = LLVMCreateDIBuilder(e->module);
-    e->di_file_count = 1;
-    for (int i = 0; i < m->sources.n; i++)
-        if (m->sources.at[i].file >= e->di_file_count) e->di_file_count = m->sources.at[i].file + 1;
-    e->di_files = ARENA_ARRAY(e->a, LLVMMetadataRef, e->di_file_count);
-    LLVMDIBuilderCreateCompileUnit(e->di, LLVMDWARFSourceLanguageC99, debug_file(e, 0), "netc", 4, e->options.opt_level > 0, "", 0, 0, "", 0,
-                                   LLVMDWARFEmissionLineTablesOnly, 0, false, false, "", 0, "", 0);
-    e->di_type = LLVMDIBuilderCreateSubroutineType(e->di, debug_file(e, 0), NULL, 0, LLVMDIFlagZero);
-    add_flag(e, "Debug Info Version", (int64_t)LLVMDebugMetadataVersion());
-    add_flag(e, "Dwarf Version", 4);
-}
-
 /* ---- the module ---- */
 
 static void init_target(const Target *t) {
@@ -193,7 +140,7 @@ static void open_module(Emit *e) {
     open_types(e);
     LLVMTypeRef parallel = LLVMFunctionType(e->none, (LLVMTypeRef[]){ e->ptr, e->ptr, e->i64 }, 3, false);
     e->parallel_for = LLVMAddFunction(e->module, "nrt_parallel_for", parallel);
-    open_debug(e);
+    emit_debug_open(e);
 }
 
 static void check_module(const Emit *e) {
@@ -226,10 +173,7 @@ static void *emit_part(void *job) {
     open_module(e);
     emit_kernels(e);
     if (e->part == EMIT_MAIN_PART) emit_main(e);
-    if (e->di) {
-        LLVMDIBuilderFinalize(e->di);
-        LLVMDisposeDIBuilder(e->di);
-    }
+    emit_debug_close(e);
     LLVMDisposeBuilder(e->b);
     check_module(e);
     if (e->options.opt_level > 0) optimize(e);

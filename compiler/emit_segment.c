@@ -166,9 +166,17 @@ static void items_task(Task *t, const Segment *s) {
     LLVMPositionBuilderAtEnd(e->b, done);
 }
 
-static LLVMValueRef segment(Emit *e, const Segment *s, bool step) {
+/* A function that runs the kernels: to debuggers, it is where the network's header is. */
+static LLVMValueRef runner(Emit *e, const char *name, LLVMTypeRef type) {
+    name = arena_printf(e->a, "%s.%s", e->p->model->name, name);
     LLVMSetCurrentDebugLocation2(e->b, NULL);
-    LLVMValueRef fn = emit_function(e, arena_printf(e->a, "%s.%s", e->p->model->name, s->name), e->task_type, LLVMInternalLinkage);
+    LLVMValueRef fn = emit_function(e, name, type, LLVMInternalLinkage);
+    LLVMSetCurrentDebugLocation2(e->b, emit_place(e, e->p->model->span, emit_subprogram(e, fn, name, e->p->model->span)));
+    return fn;
+}
+
+static LLVMValueRef segment(Emit *e, const Segment *s, bool step) {
+    LLVMValueRef fn = runner(e, s->name, e->task_type);
     Task t = { e, LLVMGetParam(fn, 0), LLVMGetParam(fn, 1), LLVMGetParam(fn, 2), NULL, step };
     LLVMSetValueName2(t.ctx, "ctx", 3);
     LLVMSetValueName2(t.task, "task", 4);
@@ -245,8 +253,7 @@ LLVMValueRef emit_entry(Emit *e, const Entry *entry, bool step) {
     LLVMTypeRef type = LLVMFunctionType(e->none, &e->ptr, 1, false);
     LLVMValueRef *segments = ARENA_ARRAY(e->a, LLVMValueRef, i64_max(entry->segments.n, 1));
     for (int i = 0; i < entry->segments.n; i++) segments[i] = segment(e, entry->segments.at[i], step);
-    LLVMSetCurrentDebugLocation2(e->b, NULL);
-    LLVMValueRef fn = emit_function(e, arena_printf(e->a, "%s.%s", e->p->model->name, entry->name), type, LLVMInternalLinkage);
+    LLVMValueRef fn = runner(e, entry->name, type);
     LLVMValueRef ctx = LLVMGetParam(fn, 0);
     LLVMSetValueName2(ctx, "ctx", 3);
     for (int i = 0; i < entry->segments.n; i++) {

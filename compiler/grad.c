@@ -54,7 +54,6 @@ static void run_rule(GradCtx *ctx, Node *n) {
     int first = g->nodes.n;
     g->span = n->span;
     g->layer = n->name;
-    g->block = n->block;
     op_table[n->op].grad(ctx, n, ctx->grad[n->id]);
     settle_passes(g, first);
 }
@@ -94,7 +93,6 @@ static void add_update(Graph *g, Node *w, Node *grad, Node *lr) {
     const nrt_train *train = &g->model->train;
     g->span = w->span;
     g->layer = layer_of(g->arena, w->name);
-    g->block = w->block;
     if (train->weight_decay != 0) grad = graph_binary(g, OP_add, grad, scaled(g, w, train->weight_decay));
     if (train->momentum != 0) {
         Node *old = graph_param(g, arena_printf(g->arena, "optim/%s", w->name), w->type, NRT_OPTIM, 0, 0);
@@ -116,7 +114,7 @@ const char *grad_build(Graph *g) {
     Node *loss = graph_find_root(g, ROOT_LOSS);
     if (!loss || is_built(g)) return NULL;
     g->span = (Span){0};
-    g->layer = g->block = "";
+    g->layer = "";
     g->pass = NRT_BACKWARD_DATA;
     Node *seed = graph_node(g, OP_image_weight, (Attr){0}, 0, NULL);
     int n = 0;
@@ -126,7 +124,7 @@ const char *grad_build(Graph *g) {
     const char *why = grad_backward(g, loss, seed, n, param, grad);
     if (why) return why;
     g->span = (Span){0};
-    g->layer = g->block = "";
+    g->layer = "";
     g->pass = NRT_UPDATE;
     Node *lr = graph_node(g, OP_learning_rate, (Attr){0}, 0, NULL);
     for (int i = 0; i < n; i++)

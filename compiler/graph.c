@@ -85,7 +85,7 @@ static Type infer_or_bug(Graph *g, OpKind op, const Attr *attr, int nargs, Node 
 }
 
 static Node *build(Graph *g, OpKind op, const char *name, Attr attr, int nargs, Node *const *args) {
-    Node like = {.op = op, .attr = attr, .nargs = nargs, .arg = (Node **)args, .block = g->block, .pass = g->pass, .span = g->span};
+    Node like = {.op = op, .attr = attr, .nargs = nargs, .arg = (Node **)args, .pass = g->pass, .span = g->span};
     like.name = arena_name(g->arena, name ? name : "");
     like.type = infer_or_bug(g, op, &attr, nargs, args);
     return node_intern(g, &like);

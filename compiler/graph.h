@@ -43,7 +43,6 @@ struct Node {
     int nargs;
     Node **arg;
     const char *name;  /* interned. param: "conv1.weight"; else the layer's name or "": only for people and `time` */
-    const char *block; /* the call that it stands in (BlockCall.name), or "": for people */
     nrt_pass pass;
     Span span;
 };
@@ -64,7 +63,7 @@ typedef struct Graph {
     struct NodeTable *table; /* for hash-consing; graph.c's own */
     /* What nodes built from now on are given: set by whoever builds (elaborate: the layer; grad: the forward node's). */
     Span span;
-    const char *layer, *block;
+    const char *layer;
     nrt_pass pass;
 } Graph;
 

@@ -138,11 +138,11 @@ static bool begins(const char *line, size_t n, const char *with) { return n >= s
 
 /* ---- loops ---- */
 
-/* Where " !1:6:5-24" begins, at the end of a line or before its brace, and its place; n where there is none. */
+/* Where " !1:6:5-24" (or " !1:6:5-24@3", within a call) begins, at the end of a line or before its brace, and its place; n where there is none. */
 static size_t span_mark(const Pane *p, const char *line, size_t n, int *source, int *at) {
     size_t end = n >= 2 && !memcmp(line + n - 2, " {", 2) ? n - 2 : n, i = end;
     int file;
-    while (i && (strchr("0123456789:-", line[i - 1]) && line[i - 1])) i--;
+    while (i && (strchr("0123456789:-@", line[i - 1]) && line[i - 1])) i--;
     if (i < 2 || memcmp(line + i - 2, " !", 2)) return n;
     if (sscanf(arena_str(p->h->a, line + i, end - i), "%d:%d:", &file, at) != 2 || file < 1 || file > p->h->model->sources.n) return n;
     *source = html_source(p->h, p->h->model->sources.at[file - 1].file);
@@ -228,14 +228,10 @@ static const char *quoted(const Html *h, const char *s, size_t n, bool assembler
     return arena_intern(h->a, out, k);
 }
 
-/* The source that debug information calls `name` in `dir`, from 1; 0: none. */
-static int source_named(const Html *h, const char *dir, const char *name) {
-    for (int i = 0; i < h->model->sources.n; i++) {
-        const char *path = h->model->sources.at[i].path, *slash = strrchr(path, '/');
-        size_t folder = slash ? (size_t)(slash - path) : 0;
-        bool same_dir = !dir || (slash ? strlen(dir) == folder && !memcmp(dir, path, folder) : !strcmp(dir, "."));
-        if (same_dir && !strcmp(slash ? slash + 1 : path, name)) return html_source(h, h->model->sources.at[i].file);
-    }
+/* The source that debug information calls by this path, from 1; 0: none. */
+static int source_named(const Html *h, const char *path) {
+    for (int i = 0; i < h->model->sources.n; i++)
+        if (!strcmp(h->model->sources.at[i].path, path)) return html_source(h, h->model->sources.at[i].file);
     return 0;
 }
 
@@ -258,11 +254,8 @@ static void read_meta(const Html *h, Metas *m, const char *text) {
         meta.line = number_behind(text, "line: ");
         meta.scope = number_behind(text, "scope: !");
     } else if (strstr(text, "!DIFile(")) {
-        const char *name = strstr(text, "filename: \""), *dir = strstr(text, "directory: \"");
-        if (name && dir) {
-            const char *of = quoted(h, dir + 12, strlen(dir + 12), false);
-            meta.source = source_named(h, of, quoted(h, name + 11, strlen(name + 11), false));
-        }
+        const char *path = strstr(text, "filename: \"");
+        if (path) meta.source = source_named(h, quoted(h, path + 11, strlen(path + 11), false));
     } else if (strstr(text, "!DISubprogram(") || strstr(text, "!DILexicalBlockFile(")) {
         meta.file = number_behind(text, "file: !");
     }
@@ -352,7 +345,7 @@ static void read_file(const Html *h, Assembly *a, const char *text) {
     while (*second && *second != '"') second += *second == '\\' && second[1] ? 2 : 1;
     second = *second ? strchr(second + 1, '"') : NULL;
     while (a->source.n <= id) VEC_PUSH(h->a, &a->source, 0);
-    a->source.at[id] = second ? source_named(h, first, quoted(h, second + 1, strlen(second + 1), true)) : source_named(h, NULL, first);
+    a->source.at[id] = source_named(h, second ? quoted(h, second + 1, strlen(second + 1), true) : first);
 }
 
 static void read_loc(Assembly *a, const char *text) {

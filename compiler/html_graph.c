@@ -50,26 +50,23 @@ typedef struct Picture {
 
 /* ---- what a node belongs to ---- */
 
-static const char *block_of(const Node *n) { return n->block ? n->block : ""; }
+static const char *block_of(const Html *h, const Node *n) { return n->span.call ? h->model->blocks.at[n->span.call - 1].name : ""; }
 
 /* What of the network a node is: its layer; of a parameter the layer that it is of; else its block and place. */
 static const char *owner_of(const Html *h, const Node *n) {
     const char *dot = strrchr(n->name, '.');
     if (n->op == OP_param) return arena_intern(h->a, n->name, dot ? (size_t)(dot - n->name) : strlen(n->name));
     if (*n->name) return arena_name(h->a, n->name);
-    if (n->span.file) return arena_name(h->a, arena_printf(h->a, "%s%s@%d:%lld", block_of(n), *block_of(n) ? "." : "", n->span.file, (long long)n->span.start));
+    if (n->span.file) return arena_name(h->a, arena_printf(h->a, "%s%s@%d:%lld", block_of(h, n), n->span.call ? "." : "", n->span.file, (long long)n->span.start));
     return op_table[n->op].name;
 }
 
 /* Lines of a call, and of the calls around it. */
-static void call_lines(const Html *h, Text *out, const char *block) {
-    for (const char *at = block + strlen(block); at > block;) {
-        const BlockCall *call = map_get(&h->blocks, arena_intern(h->a, block, (size_t)(at - block)));
+static void call_lines(const Html *h, Text *out, int call) {
+    for (; call; call = h->model->blocks.at[call - 1].span.call) {
         int source, first, last;
-        if (call && html_lines(h, call->span, &source, &first, &last))
+        if (html_lines(h, h->model->blocks.at[call - 1].span, &source, &first, &last))
             for (int l = first; l <= last; l++) text_printf(out, " %d:%d", source, l);
-        do at--;
-        while (at > block && *at != '.');
     }
 }
 
@@ -81,7 +78,7 @@ static void node_lines(const Html *h, Text *out, const Node *n) {
     if (html_lines(h, n->span, &source, &first, &last))
         for (int l = first; l <= last; l++) text_printf(&own, "%s%d:%d", l > first ? " " : "", source, l);
     text_printf(out, " data-s=\"%s\" data-l=\"%s", own.at, own.at);
-    call_lines(h, out, block_of(n));
+    call_lines(h, out, n->span.call);
     text_printf(out, "\"");
     text_free(&own);
 }
@@ -108,7 +105,7 @@ static Band *band_for(Picture *p, const Node *n) {
     Band *b = *at = ARENA_NEW(p->h->a, Band);
     b->owner = owner;
     b->title = *n->name || !n->span.file ? owner : op_table[n->op].name;
-    b->block = block_of(n);
+    b->block = block_of(p->h, n);
     VEC_PUSH(p->h->a, &p->bands, b);
     return b;
 }

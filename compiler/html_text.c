@@ -53,8 +53,8 @@ bool html_lines(const Html *h, Span span, int *source, int *first, int *last) {
     *source = span.file ? html_source(h, span.file) : 0;
     if (!*source) return false;
     int64_t end = span.end > span.start ? span.end - 1 : span.start;
-    diag_place(h->page->diag, (Span){span.file, span.start, span.start}, first, &column);
-    diag_place(h->page->diag, (Span){span.file, end, end}, last, &column);
+    diag_place(h->page->diag, (Span){.file = span.file, .start = span.start, .end = span.start}, first, &column);
+    diag_place(h->page->diag, (Span){.file = span.file, .start = end, .end = end}, last, &column);
     return true;
 }
 

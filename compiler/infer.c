@@ -39,7 +39,6 @@ static Node *rebuilt(Infer *f, Node *n) {
     if (same) return n;
     f->g->span = n->span;
     f->g->layer = n->name;
-    f->g->block = n->block;
     f->g->pass = n->pass;
     return graph_node(f->g, n->op, n->attr, n->nargs, args);
 }

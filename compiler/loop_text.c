@@ -692,6 +692,6 @@ Program *loop_parse(Arena *a, Diag *d, int file) {
     if (r->s.failed) return NULL;
     const char *error = loop_verify(r->p);
     if (!error) return r->p;
-    diag_error(d, (Span){ file, 0, 0 }, "%s", error);
+    diag_error(d, (Span){ .file = file }, "%s", error);
     return NULL;
 }

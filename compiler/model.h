@@ -41,21 +41,25 @@ typedef struct Layer {
     int64_t params, macs;    /* macs: multiply-adds of forward for one image */
 } Layer;
 
-/* A call of a block: its layers' names begin with "stage1.residual2.". */
+/* A call of a block: its layers' names begin with "stage1.residual2.", and the spans of what they became bear its number. */
 typedef struct BlockCall {
     const char *name, *text; /* "stage1.residual2"; the block and its arguments: "residual(64, 1, false)" */
-    Span span;               /* of the call */
+    Span span;               /* of the call; if that stands in a block's body, it was reached through an earlier call */
 } BlockCall;
+
+/* How deeply calls may stand in bodies of blocks that are called. */
+enum { MODEL_CALLS_NESTED = 1000 };
 
 typedef struct Source { const char *path; int file; } Source; /* a source text, and its number in the Diag */
 
 typedef struct Model {
     const char *name;   /* of the network */
     const char *source; /* path of the source */
+    Span span;          /* of its header */
     Type input, output;
     nrt_train train;    /* strings interned */
     VEC(Layer) layers;
-    VEC(BlockCall) blocks; /* in the order of the calls; the text forms leave them out */
+    VEC(BlockCall) blocks; /* in the order of the calls: their numbers, from 1, in spans and texts */
     VEC(Source) sources; /* the files that spans point into: the text forms number them from 1 in this order */
     const Diag *diag;    /* where those files are; null where there are none */
 } Model;

@@ -109,6 +109,15 @@ static void field_parse(TextScanner *s, const Field *f, nrt_train *train) {
     }
 }
 
+static void print_call(Text *t, const Model *m, int i) {
+    const BlockCall *call = &m->blocks.at[i];
+    text_printf(t, "\ncall %d ", i + 1);
+    print_name(t, call->name);
+    text_printf(t, " ");
+    print_string(t, call->text);
+    print_span(t, m, call->span);
+}
+
 void model_print(const Model *m, Text *t) {
     nrt_train defaults = train_defaults();
     text_printf(t, "network ");
@@ -123,6 +132,11 @@ void model_print(const Model *m, Text *t) {
         text_printf(t, "\nsource %d ", i + 1);
         print_string(t, m->sources.at[i].path);
     }
+    if (m->span.file) {
+        text_printf(t, "\nheader");
+        print_span(t, m, m->span);
+    }
+    for (int i = 0; i < m->blocks.n; i++) print_call(t, m, i);
     text_printf(t, "\ntrain {");
     for (int i = 0; i < FIELD_COUNT; i++)
         if (!field_equal(&fields[i], &m->train, &defaults)) field_print(&fields[i], &m->train, t);
@@ -160,6 +174,22 @@ static void parse_source(TextScanner *s, Model *m) {
     VEC_PUSH(s->arena, &m->sources, source);
 }
 
+/* How many calls are around what that call makes, itself included. */
+static int call_depth(const Model *m, int call) {
+    int depth = 0;
+    for (; call; call = m->blocks.at[call - 1].span.call) depth++;
+    return depth;
+}
+
+static void parse_call(TextScanner *s, Model *m) {
+    BlockCall call = {0};
+    Span place = s->token.span;
+    int64_t number = m->blocks.n + 1;
+    if (!scan_int(s, number, number, &number) || !scan_name(s, &call.name) || !scan_string(s, &call.text) || !scan_span(s, m, &call.span)) return;
+    if (call_depth(m, call.span.call) < MODEL_CALLS_NESTED) VEC_PUSH(s->arena, &m->blocks, call);
+    else scan_error(s, place, "calls are nested deeper than %d", MODEL_CALLS_NESTED);
+}
+
 static void parse_layer(TextScanner *s, Model *m) {
     Layer l = {0};
     if (!scan_name(s, &l.name) || !scan_name(s, &l.kind) || !scan_type(s, &l.out)) return;
@@ -187,6 +217,8 @@ Model *model_parse(TextScanner *s) {
     scan_string(s, &m->source);
     for (;;) {
         if (scan_accept(s, "source")) parse_source(s, m);
+        else if (scan_accept(s, "header")) scan_span(s, m, &m->span);
+        else if (scan_accept(s, "call")) parse_call(s, m);
         else if (scan_accept(s, "train")) parse_train(s, &m->train);
         else if (scan_accept(s, "layer")) parse_layer(s, m);
         else break;

@@ -32,7 +32,7 @@ static bool resets_brackets(int kind) {
 
 static ParseToken scan_one(Parse *p) {
     ParseToken t = {.kind = parse_scan(p)};
-    if (!t.kind) p->span = (Span){p->file, p->at, p->at};
+    if (!t.kind) p->span = (Span){.file = p->file, .start = p->at, .end = p->at};
     t.span = p->span;
     t.value = p->value;
     return t;
@@ -125,7 +125,7 @@ void parse_string(Parse *p, const char *text, int n) {
     for (int i = 0; i < n; i++) {
         char c = text[i];
         if (c == '\\' && i + 1 < n && !(c = escape(text[++i])))
-            diag_error(p->build.diag, (Span){p->file, p->span.start + i, p->span.start + i + 2},
+            diag_error(p->build.diag, (Span){.file = p->file, .start = p->span.start + i, .end = p->span.start + i + 2},
                        "unknown escape '\\%c'; use \\n, \\t, \\\" or \\\\", text[i]);
         if (c) text_append(&t, &c, 1);
     }
@@ -248,7 +248,7 @@ static bool check_text(Diag *diag, int file) {
     for (size_t i = 0; i < n;) {
         unsigned code;
         int length = utf8_decode(text + i, text + n, &code);
-        Span s = {file, (int)i, (int)i + 1};
+        Span s = {.file = file, .start = (int)i, .end = (int)i + 1};
         if (!length) diag_error(diag, s, "byte 0x%02X is not UTF-8 text", (unsigned char)text[i]);
         else if (!text[i]) diag_error(diag, s, "NUL byte in the source");
         if (!length || !text[i]) return false;

@@ -334,7 +334,7 @@ static bool scan_span_end(TextScanner *s, int64_t line, int64_t column, int64_t 
 }
 
 bool scan_span(TextScanner *s, const Model *m, Span *out) {
-    int64_t file, line, column, end_line, end_column;
+    int64_t file, line, column, end_line, end_column, call;
     *out = (Span){0};
     if (!scan_accept(s, "!")) return !s->failed;
     if (!scan_int(s, 1, m->sources.n, &file) || !scan_expect(s, ":")) return false;
@@ -342,7 +342,12 @@ bool scan_span(TextScanner *s, const Model *m, Span *out) {
     if (!scan_int(s, 1, SCAN_MAX_TEXT, &column) || !scan_expect(s, "-")) return false;
     if (!scan_span_end(s, line, column, &end_line, &end_column)) return false;
     *out = diag_span(m->sources.at[file - 1].file, (int)line, (int)column, (int)end_line, (int)end_column);
-    return true;
+    if (!scan_accept(s, "@")) return !s->failed;
+    Span place = s->token.span;
+    if (!scan_int(s, 1, INT32_MAX, &call)) return false;
+    if (call > m->blocks.n) scan_error(s, place, "call %lld is not listed before this", (long long)call);
+    out->call = (int)call;
+    return !s->failed;
 }
 
 /* ---- writing ---- */
@@ -383,4 +388,5 @@ void print_span(Text *t, const Model *m, Span span) {
     text_printf(t, " !%d:%d:%d-", source + 1, line, column);
     if (end_line != line) text_printf(t, "%d:", end_line);
     text_printf(t, "%d", end_column);
+    if (span.call) text_printf(t, "@%d", span.call);
 }

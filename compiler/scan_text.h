@@ -73,7 +73,7 @@ bool scan_dims(TextScanner *s, int max_rank, int *rank, int64_t *dim);
 /* A type as print_type writes it. */
 bool scan_type(TextScanner *s, Type *out);
 /* "!2:6:5-22" or "!2:6:5-7:3": a span in the model's second source, from line and column up to another column, or another line's; columns count
- * characters, and the end is the place behind the last one. "No place" where the text has none. */
+ * characters, and the end is the place behind the last one. "@5" behind it: reached through the fifth call. "No place" where the text has none. */
 bool scan_span(TextScanner *s, const Model *m, Span *out);
 
 /* ---- writing what the scanner reads ---- */
@@ -84,7 +84,7 @@ void print_name(Text *t, const char *name);
 void print_string(Text *t, const char *s);
 /* "Nx6x28x28" (batched), "6x1x5x5" (not), "N" and "scalar" (rank 0); before it the element where it is not f32: "u8 Nx6x14x14". */
 void print_type(Text *t, Type type);
-/* " !2:6:5-22", or nothing for "no place" or a file that is not a source of the model. */
+/* " !2:6:5-22" or " !2:6:5-22@5", or nothing for "no place" or a file that is not a source of the model. */
 void print_span(Text *t, const Model *m, Span span);
 
 #endif

@@ -21,7 +21,7 @@
 %code {
 #define YYMAXDEPTH 4000
 #define YYLLOC_DEFAULT(whole, rhs, n) \
-    ((whole) = (n) ? span_join((rhs)[1], (rhs)[n]) : (Span){(rhs)[0].file, (rhs)[0].end, (rhs)[0].end})
+    ((whole) = (n) ? span_join((rhs)[1], (rhs)[n]) : (Span){.file = (rhs)[0].file, .start = (rhs)[0].end, .end = (rhs)[0].end})
 
 static int net_lex(ParseValue *value, Span *span, Parse *p) { return parse_token(value, span, p); }
 

@@ -20,7 +20,7 @@ rules phases channel_nest
 value layers elaborate elab elab_expr elab_call elab_train elab_unused elab_dead
 plan algorithm
 lower_internal lower.c layout stream predict program
-emit_parts emit_llvm emit_kernel emit_segment emit_math emit_model emit_comment emit_internal link
+emit_parts emit_llvm emit_kernel emit_segment emit_debug emit_math emit_model emit_comment emit_internal link
 timing html html_internal html_text html_graph html_code html_plan
 tune pass options summary driver
 main

@@ -12,13 +12,14 @@ passed=0 failed=0
 
 repeat() { awk -v s="$1" -v n="$2" 'BEGIN { for (i = 0; i < n; i++) printf "%s", s }'; }
 
-check() { # NAME WANTED-CODE [ARGS]: runs netc on NAME.net
-    local name=$1 wanted=$2 code
+check() { # NAME WANTED-CODE [ARGS]: runs netc on NAME.net, or on NAME itself where that is another form
+    local name=$1 wanted=$2 code file=$1
+    case $name in *.graph) ;; *) file=$name.net ;; esac
     shift 2
     (
         # address sanitizers reserve terabytes: no limit for them
         grep -q __asan_init "$netc" || ulimit -v 1048576
-        timeout 20 "$netc" "${@:---check}" "$name.net" >out 2>err </dev/null
+        timeout 20 "$netc" "${@:---check}" "$file" >out 2>err </dev/null
     )
     code=$?
     if [ "$code" = "$wanted" ] && { [ "$code" = 0 ] || [ -s err ]; } && [ "$(wc -c <err)" -lt 100000 ]; then
@@ -96,6 +97,8 @@ done
 for seed in $(seq 1 20); do
     awk -v seed="$seed" 'BEGIN { srand(seed); for (i = 0; i < 2000; i++) printf "%c", int(rand() * 127) + 1 }' >"bytes$seed.net"; check "bytes$seed" 1
 done
+awk 'BEGIN { print "network n Nx1 -> Nx1 from \"n\"\nsource 1 \"n\"\ncall 1 b \"b\" !1:1:1-2"; for (i = 2; i < 100000; i++) printf "call %d b \"b\" !1:1:1-2@%d\n", i, i - 1 }' >calls.graph
+check calls.graph 1
 for kind in ast tokens; do check ten_thousand 0 --emit=$kind; done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -15,7 +15,7 @@ static void teardown(void) { arena_free(arena); }
 /* ---- a network: 2x9x8 -> conv(3 channels, 3x2 kernel, stride 2x1, pad 1x0) -> max_pool(2, pad=(0, 1)) -> relu -> flatten -> linear(4) ---- */
 
 static const char small_source[] = "# net\n \xC3\xA9 conv(3,\n3)\n";
-static const Span conv_span = {1, 10, 20}; /* from line 2, column 4 up to line 3, column 3 */
+static const Span conv_span = {.file = 1, .start = 10, .end = 20}; /* from line 2, column 4 up to line 3, column 3 */
 
 static Model *small_model(void) {
     Model *m = ARENA_NEW(arena, Model);
@@ -416,7 +416,7 @@ START_TEST(places_without_their_text) {
     Graph *g = graph_parse(arena, d, diag_add_file(d, "x.graph", text, strlen(text)));
     ck_assert_ptr_nonnull(g);
     diag_error(d, find_op(g, OP_conv)->span, "odd");
-    diag_error(d, (Span){1, 0, 7}, "here");
+    diag_error(d, (Span){.file = 1, .end = 7}, "here");
     message = flushed(d, false);
     ck_assert_msg(strncmp(message, wanted, strlen(wanted)) == 0, "%s", message);
     diag_error(d, find_op(g, OP_conv)->span, "odd");
