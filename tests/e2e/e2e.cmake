@@ -15,7 +15,7 @@ set_target_properties(make_picture PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_B
 target_link_libraries(make_picture PRIVATE PNG::PNG JPEG::JPEG netc_warnings)
 
 foreach(name layers book nets lenet_steps examples edge texts trainer threads resume signals bad_data bad_output diagnostics environment install images
-        cifar10 memory nonfinite initial synthetic learning figures bench inner_loops predicted tune shell editors html ir)
+        cifar10 memory nonfinite initial synthetic learning figures bench inner_loops predicted tune shell editors html ir debug)
     add_test(NAME e2e_${name} COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/${name}.sh)
     set_tests_properties(e2e_${name} PROPERTIES
         LABELS e2e
