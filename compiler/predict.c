@@ -8,10 +8,10 @@
 #include "lower_internal.h"
 
 /* The kernel's slots for the compiled batch, from its statements. */
-static double work_of(Build *b, const Plan *p, const Group *g, int64_t items) {
+static double work_of(const Build *b, const Plan *p, const Group *g, int64_t items) {
     int64_t images = b->graph->model->train.batch;
-    if (g->domain != PER_BLOCK) return cost_work(b->a, g->kernel, &p->options.machine, items, p->chunks, images);
-    return cost_work(b->a, g->kernel, &p->options.machine, 1, p->chunks, images) * (double)p->chunks;
+    if (g->domain != PER_BLOCK) return cost_work(g->kernel, &p->options.machine, items, p->chunks, images);
+    return cost_work(g->kernel, &p->options.machine, 1, p->chunks, images) * (double)p->chunks;
 }
 
 /* How often a buffer that holds the rows of one step is filled for a lane block; 1 for others. */

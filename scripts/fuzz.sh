@@ -8,7 +8,7 @@
 # Inputs that reach new code are kept in build/fuzz/corpus/NAME; a run begins with them, tests/fuzz/corpus/NAME and seeds made of the
 # tests' networks. A finding is a crash, a report of a sanitizer, 10 seconds or 2 GiB: its input is left in build/fuzz/findings/NAME, and
 # the exit code is 1. Put it, made smaller with `build/fuzz/fuzz_NAME -minimize_crash=1 INPUT`, into tests/fuzz/corpus/NAME with the
-# repair: the tests replay that folder.
+# repair: the tests replay that folder. On a machine that is busy with other work $FUZZ_TIMEOUT may be longer than 10.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -30,7 +30,7 @@ build_preset fuzz
 cmake --build build/fuzz --target netc -- --quiet || die "building netc failed"
 netc=$root/build/fuzz/netc
 corpus_bytes=250000 # of one folder
-limits=(-timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=1024)
+limits=("-timeout=${FUZZ_TIMEOUT:-10}" -rss_limit_mb=2048 -malloc_limit_mb=1024)
 export UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1
 
 # one_layer_nets FOLDER: a small network for each layer of the language, and some for what joins them.
