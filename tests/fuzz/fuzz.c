@@ -74,8 +74,7 @@ void fuzz_loops_again(const Program *p) {
     fuzz_close(&f);
 }
 
-/* The same code on every machine. */
-static const Target *some_target(Arena *a) {
+const Target *fuzz_target(Arena *a) {
     const char *error = NULL;
     const Target *t = target_new(a, "x86-64-v3", "x86_64-unknown-linux-gnu", &error);
     fuzz_check(t != NULL, error);
@@ -100,7 +99,7 @@ void fuzz_compile(Fuzz *f, Graph *g) {
     graph_sweep(g);
     fuzz_verified(graph_verify(g));
     fuzz_graph_again(g);
-    const Target *target = some_target(f->arena);
+    const Target *target = fuzz_target(f->arena);
     PlanOptions plain = plan_options(target, 0), fast = plan_options(target, 2);
     lower(f, g, &plain);
     if (diag_errors(f->diag)) return;

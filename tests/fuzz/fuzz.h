@@ -29,6 +29,8 @@ void fuzz_close(Fuzz *f);
 void fuzz_check(bool good, const char *what);
 /* fuzz_check that a verifier has nothing to say. */
 void fuzz_verified(const char *error);
+/* The machine that code is made for: the same wherever this runs. */
+const Target *fuzz_target(Arena *a);
 /* What was printed is parsed and printed again: the same text. */
 void fuzz_graph_again(const Graph *g);
 void fuzz_loops_again(const Program *p);
