@@ -39,6 +39,16 @@ struct Arena {
 
 enum { FIRST_BLOCK = 64 * 1024, LARGEST_BLOCK = 8 * 1024 * 1024 };
 
+/* Under the address sanitizer, what of an arena nobody was given is out of bounds: gaps between allocations, and storage that a vector has left. */
+#ifdef NETC_ASAN
+#include <sanitizer/asan_interface.h>
+enum { GAP = 16 };
+#else
+#define ASAN_POISON_MEMORY_REGION(at, n) ((void)0)
+#define ASAN_UNPOISON_MEMORY_REGION(at, n) ((void)0)
+enum { GAP = 0 };
+#endif
+
 Arena *arena_new(void) {
     Arena *a = calloc(1, sizeof *a);
     if (!a) out_of_memory(sizeof *a);
@@ -67,16 +77,18 @@ static Block *add_block(Arena *a, size_t size) {
     b->size = grown;
     b->next = a->blocks;
     a->blocks = b;
+    ASAN_POISON_MEMORY_REGION((char *)b + align16(sizeof *b), grown);
     return b;
 }
 
 void *arena_alloc(Arena *a, size_t size) {
     if (size > SIZE_MAX / 2) out_of_memory(size);
-    size = align16(size ? size : 1);
+    size_t taken = align16(size ? size : 1) + GAP;
     Block *b = a->blocks;
-    if (!b || b->size - b->used < size) b = add_block(a, size);
+    if (!b || b->size - b->used < taken) b = add_block(a, taken);
     void *p = (char *)b + align16(sizeof *b) + b->used;
-    b->used += size;
+    ASAN_UNPOISON_MEMORY_REGION(p, size);
+    b->used += taken;
     return p;
 }
 
@@ -145,6 +157,7 @@ void vec_grow(Arena *a, void **at, int n, int *cap, size_t size) {
     int grown = *cap ? *cap * 2 : 8;
     void *p = arena_alloc(a, (size_t)grown * size);
     if (n) memcpy(p, *at, (size_t)n * size);
+    ASAN_POISON_MEMORY_REGION(*at, (size_t)*cap * size);
     *at = p;
     *cap = grown;
 }

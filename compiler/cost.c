@@ -266,9 +266,10 @@ static double list_cost(Cost *c, const Stmt *list) {
     return sum;
 }
 
-double cost_work(Arena *a, const Kernel *k, const Machine *m, int64_t hi, int64_t blocks, int64_t images) {
-    Cost *c = ARENA_NEW(a, Cost);
-    c->a = a;
+double cost_work(const Kernel *k, const Machine *m, int64_t hi, int64_t blocks, int64_t images) {
+    Arena *scratch = arena_new(); /* a Cost is large, and a network has thousands of kernels */
+    Cost *c = ARENA_NEW(scratch, Cost);
+    c->a = scratch;
     c->m = m;
     c->nrun = 1;
     push(c, k->lo, 0, false);
@@ -277,7 +278,10 @@ double cost_work(Arena *a, const Kernel *k, const Machine *m, int64_t hi, int64_
     push(c, k->n, images, false);
     push(c, k->blocks, blocks, false);
     push(c, k->chunks, blocks, false);
-    return list_cost(c, k->body) + end_run(c);
+    double slots = list_cost(c, k->body);
+    slots += end_run(c);
+    arena_free(scratch);
+    return slots;
 }
 
 double cost_memory(const Machine *m, double bytes, double among) {

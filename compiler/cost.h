@@ -15,7 +15,7 @@
 #include "schedule.h"
 
 /* Slots of the kernel's statements for its range [0, hi), of `blocks` lane blocks in all, `images` images. */
-double cost_work(Arena *a, const Kernel *k, const Machine *m, int64_t hi, int64_t blocks, int64_t images);
+double cost_work(const Kernel *k, const Machine *m, int64_t hi, int64_t blocks, int64_t images);
 /* Slots for moving `bytes`, where they lie among `among` bytes that are in use. */
 double cost_memory(const Machine *m, double bytes, double among);
 

@@ -127,6 +127,8 @@ Span elab_place(const Elab *e, Span s);
 
 /* Reports an error, unless its place has had one already (a loop passes it again); was it reported? */
 bool elab_error(Elab *e, Span s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Has that place had an error? Then the words of another need not be looked for: a loop may pass there a million times. */
+bool elab_reported(const Elab *e, Span s);
 /* "residual(64, 1, false)": the block of a frame, with its arguments. */
 const char *elab_call_text(Elab *e, const Frame *f);
 /* Notes the block calls that lead here. */

@@ -16,6 +16,7 @@ static const char *params_text(Elab *e, const SigParam *params, int n) {
 
 static bool unknown_argument(Elab *e, const Ast *arg, const char *callee, const SigParam *params, int n) {
     const char *names[ELAB_MAX_PARAMS];
+    if (elab_reported(e, arg->name_span)) return false;
     for (int i = 0; i < n; i++) names[i] = params[i].name;
     const char *near = nearest_name(arg->text, names, n);
     if (!elab_error(e, arg->name_span, near ? "%s has no argument '%s'; did you mean '%s'?" : "%s has no argument '%s'", callee,
@@ -344,6 +345,7 @@ static Value call_builtin(Elab *e, const Ast *ast, const Builtin *b) {
 
 static Value unknown_name(Elab *e, const Ast *ast, bool layer) {
     const char *what = layer ? "layer" : "name", *near = NULL;
+    if (elab_reported(e, ast->name_span)) return value_error();
     if (diag_errors(e->diag) < DIAG_LIMIT) { /* what nobody will read need not be searched for */
         VEC(const char *) all = {0};
         for (int i = 0; i < e->builtin_names.n; i++) VEC_PUSH(e->arena, &all, e->builtin_names.at[i]);

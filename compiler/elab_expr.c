@@ -176,6 +176,7 @@ static Value eval_index(Elab *e, const Ast *ast) {
 }
 
 static Value unknown_attr(Elab *e, const Ast *ast, const char *const attrs[4]) {
+    if (elab_reported(e, ast->name_span)) return value_error();
     const char *near = nearest_name(ast->text, attrs, 4);
     if (!near) return elab_fail(e, ast->name_span, "a tensor has no '%s'; there are channels, height, width and features", ast->text);
     if (!elab_error(e, ast->name_span, "a tensor has no '%s'; did you mean '%s'?", ast->text, near)) return value_error();

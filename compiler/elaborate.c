@@ -14,18 +14,17 @@
 
 /* ---- errors ---- */
 
-static bool seen_before(Elab *e, Span s) {
-    if (!s.file) return false;
-    for (int i = 0; i < e->reported.n; i++) {
+bool elab_reported(const Elab *e, Span s) {
+    for (int i = 0; s.file && i < e->reported.n; i++) {
         Span r = e->reported.at[i];
         if (r.file == s.file && r.start == s.start && r.end == s.end) return true;
     }
-    if (e->reported.n < 2 * DIAG_LIMIT) VEC_PUSH(e->arena, &e->reported, s);
     return false;
 }
 
 static bool report(Elab *e, Span s, const char *fmt, va_list ap) {
-    if (seen_before(e, s)) return false;
+    if (elab_reported(e, s)) return false;
+    if (s.file && e->reported.n < 2 * DIAG_LIMIT) VEC_PUSH(e->arena, &e->reported, s);
     diag_verror(e->diag, s, fmt, ap);
     return true;
 }

@@ -19,13 +19,15 @@ typedef struct Field {
 
 #define AT(member) offsetof(nrt_train, member)
 
+enum { COUNT_MAX = 1 << 30 }; /* the language's largest count */
+
 /* In the order in which they are printed. Lower and upper ends keep later arithmetic from overflowing. */
 static const Field fields[] = {
     {"data", FIELD_CHOICE, AT(data), data_names, 0, 0},
     {"path_a", FIELD_STRING, AT(path_a), NULL, 0, 0},
     {"path_b", FIELD_STRING, AT(path_b), NULL, 0, 0},
-    {"resize_h", FIELD_INT, AT(resize_h), NULL, 0, 1 << 16},
-    {"resize_w", FIELD_INT, AT(resize_w), NULL, 0, 1 << 16},
+    {"resize_h", FIELD_INT, AT(resize_h), NULL, 0, COUNT_MAX},
+    {"resize_w", FIELD_INT, AT(resize_w), NULL, 0, COUNT_MAX},
     {"mean0", FIELD_REAL, AT(mean[0]), NULL, 0, 0},
     {"mean1", FIELD_REAL, AT(mean[1]), NULL, 0, 0},
     {"mean2", FIELD_REAL, AT(mean[2]), NULL, 0, 0},
@@ -33,7 +35,7 @@ static const Field fields[] = {
     {"std1", FIELD_DIVISOR, AT(std[1]), NULL, 0, 0},
     {"std2", FIELD_DIVISOR, AT(std[2]), NULL, 0, 0},
     {"test_share", FIELD_SHARE, AT(test_share), NULL, 0, 0},
-    {"batch", FIELD_INT, AT(batch), NULL, 1, 1 << 20},
+    {"batch", FIELD_INT, AT(batch), NULL, 1, COUNT_MAX},
     {"epochs", FIELD_INT, AT(epochs), NULL, 0, INT32_MAX},
     {"seed", FIELD_INT, AT(seed), NULL, INT64_MIN + 1, INT64_MAX},
     {"shuffle", FIELD_FLAG, AT(shuffle), NULL, 0, 0},

@@ -35,6 +35,18 @@ static bool *needed_nodes(const Plan *p) {
     return needed;
 }
 
+/* Fills in p->target and p->last_reader. */
+static void note_updates(Plan *p, const bool *needed) {
+    const Graph *g = p->graph;
+    p->target = ARENA_ARRAY(p->arena, const Node *, g->nodes.n);
+    p->last_reader = ARENA_ARRAY(p->arena, int, g->nodes.n);
+    for (int i = g->roots.n - 1; i >= 0; i--)
+        if (g->roots.at[i].kind == ROOT_UPDATE) p->target[g->roots.at[i].node->id] = g->roots.at[i].target;
+    for (int i = 0; i < g->nodes.n; i++)
+        for (int k = 0; needed[i] && k < g->nodes.at[i]->nargs; k++)
+            if (p->target[i] != g->nodes.at[i]->arg[k]) p->last_reader[g->nodes.at[i]->arg[k]->id] = i;
+}
+
 static const LowerRule *rule_of(const Node *n) { return lower_table[n->op]; }
 
 Value *plan_value(const Plan *p, const Node *n) {
@@ -110,28 +122,21 @@ static bool can_fuse(const Plan *p, const Node *n, const Node *arg) {
     return type_equal(arg->type, n->type) && v->stage == v->group->nstages - 1;
 }
 
-/* The parameter whose new value the node is, or null. */
-static const Node *updated_by(const Plan *p, const Node *n) {
-    for (int i = 0; i < p->graph->roots.n; i++)
-        if (p->graph->roots.at[i].kind == ROOT_UPDATE && p->graph->roots.at[i].node == n) return p->graph->roots.at[i].target;
-    return NULL;
-}
-
 /* Must the update n run after something that waits for group g? So it is where a reader of the old parameter also needs what g
  * computes: batch norm's dx, gamma's gradient and gamma. */
 static bool update_waits(const Plan *p, const bool *needed, const Node *n, const Group *g) {
-    const Node *old = updated_by(p, n);
-    if (!old) return false;
-    bool *behind = ARENA_ARRAY(p->arena, bool, p->graph->nodes.n);
-    for (int i = g->stage[0].root->id; i < p->graph->nodes.n; i++) {
+    const Node *old = p->target[n->id];
+    int first = g->stage[0].root->id, last = old ? p->last_reader[old->id] : -1;
+    bool *behind = last >= first ? ARENA_ARRAY(p->arena, bool, last - first + 1) : NULL; /* from the group's first node on */
+    for (int i = first; i <= last; i++) {
         const Node *user = p->graph->nodes.at[i];
-        bool reads = false;
-        behind[i] = p->value[i].group == g;
+        bool reads = false, waits = p->value[i].group == g;
         for (int k = 0; k < user->nargs; k++) {
-            behind[i] = behind[i] || behind[user->arg[k]->id];
+            waits = waits || (user->arg[k]->id >= first && behind[user->arg[k]->id - first]);
             reads = reads || user->arg[k] == old;
         }
-        if (needed[i] && user != n && reads && behind[i] && p->value[i].group != g) return true;
+        behind[i - first] = waits;
+        if (needed[i] && user != n && reads && waits && p->value[i].group != g) return true;
     }
     return false;
 }
@@ -506,6 +511,7 @@ Plan *plan_build(Arena *a, const Graph *g, const PlanOptions *options, bool trai
     p->value = ARENA_ARRAY(a, Value, g->nodes.n);
     p->chunks = ceil_div(g->model->train.batch, options->machine.lanes);
     bool *needed = needed_nodes(p);
+    note_updates(p, needed);
     for (int i = 0; i < g->nodes.n; i++) p->value[i].node = g->nodes.at[i];
     for (int i = 0; i < g->nodes.n; i++)
         if (needed[i]) place_node(p, needed, g->nodes.at[i]);

@@ -92,6 +92,8 @@ typedef struct Plan {
     PlanOptions options;
     bool train;                /* step (else infer) */
     Value *value;              /* by node id */
+    const Node **target;       /* by node id: the parameter whose new value the node is, or null */
+    int *last_reader;          /* by node id: the last node that reads it, but for its own update */
     VEC(Group *) groups;
     int levels;
     int64_t chunks;            /* lane blocks of the compiled batch; a chunk is one lane block */

@@ -8,10 +8,10 @@
 #include "lower_internal.h"
 
 /* The kernel's slots for the compiled batch, from its statements. */
-static double work_of(Build *b, const Plan *p, const Group *g, int64_t items) {
+static double work_of(const Build *b, const Plan *p, const Group *g, int64_t items) {
     int64_t images = b->graph->model->train.batch;
-    if (g->domain != PER_BLOCK) return cost_work(b->a, g->kernel, &p->options.machine, items, p->chunks, images);
-    return cost_work(b->a, g->kernel, &p->options.machine, 1, p->chunks, images) * (double)p->chunks;
+    if (g->domain != PER_BLOCK) return cost_work(g->kernel, &p->options.machine, items, p->chunks, images);
+    return cost_work(g->kernel, &p->options.machine, 1, p->chunks, images) * (double)p->chunks;
 }
 
 /* How often a buffer that holds the rows of one step is filled for a lane block; 1 for others. */
@@ -32,6 +32,9 @@ static double moving_of(const Build *b, const Plan *p, const Group *g, const Buf
     return cost_memory(m, bytes, warm ? (double)plan_touched_bytes(p, g, true) : (double)b->program->arena_bytes);
 }
 
+/* Networks that need too much memory, which is reported later, may take more slots than there are numbers. */
+static int64_t whole_slots(double slots) { return slots < 0x1p62 ? (int64_t)slots : (int64_t)1 << 62; }
+
 /* `touched`: from a buffer to the group that touched it last. */
 static void predict_kernel(Build *b, const Plan *p, Group *g, int64_t items, Map *touched) {
     double memory = 0;
@@ -44,7 +47,7 @@ static void predict_kernel(Build *b, const Plan *p, Group *g, int64_t items, Map
         *last = g;
     }
     double work = work_of(b, p, g, items);
-    g->kernel->slots = (int64_t)(work > memory ? work + memory / 2 : memory + work / 2);
+    g->kernel->slots = whole_slots(work > memory ? work + memory / 2 : memory + work / 2);
 }
 
 void predict_kernels(Build *b, const Plan *p, const int64_t *items) {

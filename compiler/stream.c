@@ -19,37 +19,36 @@ static bool is_stream(const Build *b, const Buffer *x) {
 
 /* ---- a kernel's own loads and stores ---- */
 
-static bool expr_loads(const Build *b, const Expr *e, const Buffer *base) {
-    if (e->kind == EXPR_LOAD && base_of(b, e->buffer) == base) return true;
-    for (int i = 0, n = expr_operands(e->kind); i < n; i++)
-        if (expr_loads(b, e->arg[i], base)) return true;
-    return false;
+static void note_expr(Build *b, const Expr *e, Map *loaded) {
+    if (e->kind == EXPR_LOAD) *map_at(b->a, loaded, base_of(b, e->buffer)) = b;
+    for (int i = 0, n = expr_operands(e->kind); i < n; i++) note_expr(b, e->arg[i], loaded);
 }
 
-static bool stmt_loads(const Build *b, const Stmt *s, const Buffer *base) {
-    if (s->kind == STMT_STORE) return expr_loads(b, s->value, base);
-    for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++)
-        if (stmt_loads(b, s->body.at[i], base)) return true;
-    return false;
+/* Enters the buffers that the statement loads from. */
+static void note_loads(Build *b, const Stmt *s, Map *loaded) {
+    if (s->kind == STMT_STORE) note_expr(b, s->value, loaded);
+    for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++) note_loads(b, s->body.at[i], loaded);
 }
 
-static void mark_stores(const Build *b, Stmt *s, const Buffer *base) {
-    if (s->kind == STMT_STORE) s->streamed = s->streamed || base_of(b, s->buffer) == base;
-    for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++) mark_stores(b, s->body.at[i], base);
+static void mark_stores(const Build *b, Stmt *s, const Map *late) {
+    if (s->kind == STMT_STORE) s->streamed = s->streamed || map_get(late, base_of(b, s->buffer));
+    for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++) mark_stores(b, s->body.at[i], late);
 }
 
 /* ---- what is touched until a result is read ---- */
 
-typedef struct Order { Group **group; int n; int64_t *level_bytes; } Order; /* groups as they run; bytes that each level touches for the batch */
+typedef struct Turn { Group *group; int64_t block_bytes, batch_bytes; } Turn; /* what it touches for one lane block, and for the batch */
+typedef struct Order { Turn *turn; int n; int64_t *level_bytes; } Order;      /* groups as they run; bytes that each level touches for the batch */
 
 static Order order_of(Build *b, const Plan *p) {
-    Order o = {ARENA_ARRAY(b->a, Group *, p->groups.n + 1), 0, ARENA_ARRAY(b->a, int64_t, p->levels + 1)};
+    Order o = {ARENA_ARRAY(b->a, Turn, p->groups.n + 1), 0, ARENA_ARRAY(b->a, int64_t, p->levels + 1)};
     for (int level = 0; level < p->levels; level++)
         for (int i = 0; i < p->groups.n; i++) {
             Group *g = p->groups.at[i];
             if (g->level != level) continue;
-            o.group[o.n++] = g;
-            o.level_bytes[level] += plan_touched_bytes(p, g, false);
+            Turn t = {g, plan_touched_bytes(p, g, true), plan_touched_bytes(p, g, false)};
+            o.turn[o.n++] = t;
+            o.level_bytes[level] += t.batch_bytes;
         }
     return o;
 }
@@ -60,28 +59,35 @@ static bool touches(const Group *g, const Buffer *x) {
     return false;
 }
 
-/* Bytes touched from when group number i of the order begins to write x until another reads it; -1: nobody does. */
-static int64_t distance(const Plan *p, const Order *o, int i, const Buffer *x) {
-    const Group *g = o->group[i];
+static int64_t bytes_of(const Turn *t, bool of_block) { return of_block ? t->block_bytes : t->batch_bytes; }
+
+/* Is so much touched, from when group number i of the order begins to write x until another reads it, that x goes past the caches? */
+static bool is_read_late(const Plan *p, const Order *o, int i, const Buffer *x) {
+    const Group *g = o->turn[i].group;
     bool of_block = g->domain == PER_BLOCK;
-    int64_t bytes = plan_touched_bytes(p, g, of_block);
+    int64_t bytes = bytes_of(&o->turn[i], of_block);
     for (int j = i + 1; j < o->n; j++) {
-        const Group *next = o->group[j];
+        const Group *next = o->turn[j].group;
         if (next->level != g->level) bytes = i64_max(bytes, o->level_bytes[g->level]);
-        if (touches(next, x)) return bytes;
-        bytes += plan_touched_bytes(p, next, of_block);
+        if (touches(next, x)) return bytes >= p->options.stream_bytes;
+        bytes += bytes_of(&o->turn[j], of_block);
     }
-    return -1;
+    return false;
+}
+
+static void stream_group(Build *b, const Plan *p, const Order *o, int i) {
+    const Group *g = o->turn[i].group;
+    Map loaded = {0}, late = {0};
+    note_loads(b, g->kernel->body, &loaded);
+    for (int k = 0; k < g->touched.n; k++) {
+        Buffer *x = g->touched.at[k];
+        if (is_stream(b, x) && !map_get(&loaded, x) && is_read_late(p, o, i, x)) *map_at(b->a, &late, x) = x;
+    }
+    if (late.n) mark_stores(b, g->kernel->body, &late);
 }
 
 void stream_results(Build *b, const Plan *p) {
     if (!p->options.stream_bytes) return;
     Order o = order_of(b, p);
-    for (int i = 0; i < o.n; i++) {
-        Group *g = o.group[i];
-        for (int k = 0; k < g->touched.n; k++) {
-            const Buffer *x = g->touched.at[k];
-            if (is_stream(b, x) && !stmt_loads(b, g->kernel->body, x) && distance(p, &o, i, x) >= p->options.stream_bytes) mark_stores(b, g->kernel->body, x);
-        }
-    }
+    for (int i = 0; i < o.n; i++) stream_group(b, p, &o, i);
 }
