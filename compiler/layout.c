@@ -133,7 +133,7 @@ void layout_note_nest(Lower *lw, const Nest *n) {
 /* Transforms write, and contractions read, the same point of many channels or places in turn. Where these lie a multiple of a page apart, all of
  * them fall into one set of the first-level cache and a few of the second's; lines between them spread them over all sets. */
 static int64_t spread(const Buffer *b, int i, int64_t stride) {
-    enum { PERIOD = 4096, GAP = 5 * 64 }; /* an odd number of lines */
+    enum { PERIOD = 1024, GAP = 5 * 64 }; /* an odd number of lines */
     bool outer = b->rank >= 3 && i == (b->rank == 5);
     return outer && stride * elem_bytes(b->elem) % PERIOD == 0 ? stride + GAP / elem_bytes(b->elem) : stride;
 }
