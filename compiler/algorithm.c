@@ -7,7 +7,7 @@
 static const double direct_efficiency = 0.90, direct_sum_efficiency = 0.72, product_efficiency = 0.90; /* of the peak, as measured (docs/performance.md) */
 static const double margin = 0.8;     /* Winograd's has to be faster by this: its errors are larger, and nothing but pointwise operators is fused behind it */
 static const double spilled = 2.5;    /* a transform has more values at hand than there are registers: its cycles for each instruction */
-enum { LANE_SUM_CYCLES = 5, SUMS_PER_STEP = 24 };
+enum { LANE_SUM_CYCLES = 5, TURN_CYCLES = 6 };
 
 /* What a convolution and its adjoints have in common: y[k] (rows x cols) from x[c] by kernels of r x r. */
 typedef struct Shape { int r; int64_t k, c, rows, cols; } Shape;
@@ -93,7 +93,8 @@ static Choice price_sum(const Pass *p, const Shape *s, int tile) {
     Winograd f = winograd_form(s->r, tile);
     double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, in_all = places * tiles * (k + c);
     bool parts = places * k * c * p->blocks * 4 <= PARTIAL_BYTES;
-    double folds = places * k * c * LANE_SUM_CYCLES / (parts ? 1 : p->blocks);
+    bool turned = schedule_fills_lanes(s->c, p->options->machine.lanes);
+    double folds = turned ? places * c * tiles * TURN_CYCLES : places * k * c * LANE_SUM_CYCLES / (parts ? 1 : p->blocks);
     Choice x = {.tile = tile, .pack = 1};
     x.cycles = places * k * c * tiles / product_efficiency + folds;
     x.cycles += c * tiles * transform_cycles(p, &f.input, places, in_all) + k * tiles * transform_cycles(p, &f.kernel, places, in_all);

@@ -48,6 +48,8 @@ struct Lower {
     Affine step_point;       /* ... and that point, by the step */
     bool flat;               /* unbatched tensors are indexed by one number */
     bool rows;               /* the sum at hand has rows */
+    bool turned;             /* ... or its rule puts the lanes elsewhere */
+    bool items_open;         /* the loop over the items is around already */
     int64_t items;           /* not PER_BLOCK: items of the kernel */
     const char *tiles;       /* for the plan */
     bool slow;               /* schedule_is_slow of one of the nests */

@@ -24,6 +24,7 @@
 
 #include "../lower.h"
 #include "../ops.h"
+#include "../schedule.h"
 
 enum { DATA_PAD = 2, DATA_TILES = 4, KERNEL_PACK = 1, KERNEL_LINE = 2, KERNEL_TURNED = 3, IMAGE_SIZE = 2 };
 
@@ -399,7 +400,48 @@ static void lower_image_tiles(Lower *lw, const Node *n) {
         for (int j = 0; j < ncols; j++) lower_image_run(lw, n, &f, rows[i], cols[j]);
 }
 
+/* Sums with images in the lanes have to be added up over the lanes at their end, and read a vector of both operands for every few
+ * multiply-adds. With channels of V in the lanes they do neither, once V has been turned round, a place at a time. */
+static bool turns_lanes(const Node *n, int lanes) { return schedule_fills_lanes(n->type.dim[2], lanes); }
+
+static void turn(Lower *lw, const Node *n, Affine place, const Buffer *turned) {
+    Arena *a = lower_arena(lw);
+    Nest *nest = lower_nest(lw, n);
+    lower_batch_points(lw, nest);
+    const Var *t = nest_axis(a, nest, "t", n->arg[0]->type.dim[2], false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
+    const Var *i = nest_axis(a, nest, "i", lower_images(lw), false);
+    lower_lane_axis(lw, nest, c);
+    lower_fix_image(lw, i);
+    Affine tile = lower_affine(lw, t, 1, 0), channel = lower_affine(lw, c, 1, 0);
+    nest_assign(a, nest, turned, lower_at(lw, 4, lower_block(lw), tile, lower_affine(lw, i, 1, 0), channel), lower_load(lw, n->arg[0], lower_at(lw, 3, place, channel, tile)));
+    lower_emit_local(lw, nest);
+}
+
+static void lower_sum_turned(Lower *lw, const Node *n) {
+    Arena *a = lower_arena(lw);
+    int64_t tiles = n->arg[0]->type.dim[2];
+    Affine place = lower_open_items(lw, "p", n->type.dim[0]);
+    Buffer *turned = lower_scratch(lw, "turned", type_param(4, lower_blocks(lw), tiles, lower_images(lw), n->type.dim[2]));
+    turn(lw, n, place, turned);
+    Nest *nest = lower_nest(lw, n);
+    const Var *k = nest_axis(a, nest, "k", n->type.dim[1], false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
+    lower_lane_axis(lw, nest, c);
+    lower_batch_axis(lw, nest);
+    const Var *t = nest_axis(a, nest, "t", tiles, true), *i = nest_axis(a, nest, "i", lower_images(lw), true);
+    lower_fix_image(lw, i);
+    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
+    Affine out = lower_affine(lw, k, 1, 0), in = lower_affine(lw, c, 1, 0), tile = lower_affine(lw, t, 1, 0);
+    const Expr *d = lower_load(lw, n->arg[1], lower_at(lw, 3, place, out, tile));
+    const Expr *v = expr_load(a, turned, lower_at(lw, 4, lower_block(lw), tile, lower_affine(lw, i, 1, 0), in));
+    nest_update(nest, acc, expr_ternary(a, EXPR_FMA, d, v, acc));
+    lower_emit(lw, nest, n, lower_at(lw, 3, place, out, in), acc);
+}
+
 static void lower_sum(Lower *lw, const Node *n) {
+    if (lower_turns_lanes(lw)) {
+        lower_sum_turned(lw, n);
+        return;
+    }
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
     const Var *p = nest_axis(a, nest, "p", n->type.dim[0], false), *k = nest_axis(a, nest, "k", n->type.dim[1], false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
@@ -446,5 +488,5 @@ const LowerRule winograd_kernel_lower = {.kind = LOWER_NEST, .nest = lower_kerne
 const LowerRule winograd_product_lower = {.kind = LOWER_NEST, .nest = lower_product, .across = true, .macs = direct_macs};
 const LowerRule winograd_image_lower = {.kind = LOWER_NEST, .nest = lower_image_tiles};
 const LowerRule winograd_gradient_lower = {.kind = LOWER_NEST, .nest = lower_gradient, .halo = gradient_halo};
-const LowerRule winograd_sum_lower = {.kind = LOWER_NEST, .nest = lower_sum, .sums_batch = true, .macs = direct_macs};
+const LowerRule winograd_sum_lower = {.kind = LOWER_NEST, .nest = lower_sum, .sums_batch = true, .turns_lanes = turns_lanes, .macs = direct_macs};
 const LowerRule winograd_weights_lower = {.kind = LOWER_NEST, .nest = lower_weights};
