@@ -91,7 +91,12 @@ static Range affine_range(const Lower *lw, const Nest *n, Affine x) {
         if (k && axis->extent >= 0) return axis_term(lw, n, axis, k, affine_subst(lw->a, x, axis->var, affine_const(0)));
     }
     int64_t k = lw->step ? affine_coef(x, lw->step) : 0, last = k ? lw->group->steps - 1 : 0;
-    return (Range){x.c + i64_min(0, k * last), x.c + i64_max(0, k * last)};
+    Range r = {x.c + i64_min(0, k * last), x.c + i64_max(0, k * last)};
+    for (int i = 0; i < lw->naround; i++) {
+        int64_t far = affine_coef(x, lw->around[i].var) * i64_max(0, lw->around[i].extent - 1);
+        r = (Range){r.lo + i64_min(0, far), r.hi + i64_max(0, far)};
+    }
+    return r;
 }
 
 typedef struct NoteCtx { Lower *lw; const Nest *nest; } NoteCtx;

@@ -38,9 +38,10 @@ void lower_lane_axis(Lower *lw, const Nest *nest, const Var *v) {
 
 static Affine first_block(Lower *lw) { return lw->group->sum == SUM_PARTIAL ? affine_var(lw->a, lw->kernel->lo) : affine_const(0); }
 
+static Affine end_block(Lower *lw) { return affine_var(lw->a, lw->group->sum == SUM_PARTIAL ? lw->kernel->hi : lw->kernel->blocks); }
+
 static void add_blocks(Lower *lw, Nest *nest, bool reduce) {
-    Affine hi = affine_var(lw->a, lw->group->sum == SUM_PARTIAL ? lw->kernel->hi : lw->kernel->blocks);
-    lw->block = affine_var(lw->a, nest_range(lw->a, nest, "b", first_block(lw), hi, reduce));
+    lw->block = affine_var(lw->a, nest_range(lw->a, nest, "b", first_block(lw), end_block(lw), reduce));
 }
 
 void lower_batch_axis(Lower *lw, Nest *nest) { add_blocks(lw, nest, true); }
@@ -361,16 +362,38 @@ static Stmt *open_loop(Lower *lw, const char *name, LoopKind kind, Affine lo, Af
     return f;
 }
 
-Affine lower_open_items(Lower *lw, const char *name, int64_t extent) {
-    const Var *v;
-    Stmt *f = open_loop(lw, name, LOOP_SERIAL, affine_const(0), affine_const(extent), &v);
+/* Opens a loop until lower_close_loop. */
+static Stmt *open_around(Lower *lw, const char *name, Affine lo, Affine hi, int64_t extent) {
+    ENSURE(lw->naround < AROUND_MAX);
+    Around *x = &lw->around[lw->naround++];
+    *x = (Around){.extent = extent, .outside = lw->into};
+    return open_loop(lw, name, LOOP_SERIAL, lo, hi, &x->var);
+}
+
+static Affine innermost(Lower *lw) { return affine_var(lw->a, lw->around[lw->naround - 1].var); }
+
+Affine lower_open_loop(Lower *lw, const char *name, int64_t extent) {
+    open_around(lw, name, affine_const(0), affine_const(extent), extent);
+    return innermost(lw);
+}
+
+void lower_close_loop(Lower *lw) { lw->into = lw->around[--lw->naround].outside; }
+
+void lower_open_blocks(Lower *lw) {
+    open_around(lw, "b", first_block(lw), end_block(lw), -1);
+    lw->block = innermost(lw);
+}
+
+Affine lower_open_items(Lower *lw, const char *name, int64_t extent, Affine before, int64_t total) {
+    Stmt *f = open_around(lw, name, affine_const(0), affine_const(extent), extent);
     if (lw->group->domain != PER_BLOCK) {
-        f->lo[f->nlo++] = affine_var(lw->a, lw->kernel->lo);
-        f->hi[f->nhi++] = affine_var(lw->a, lw->kernel->hi);
-        lw->items = extent;
+        Affine gone = affine_scale(lw->a, before, -1);
+        f->lo[f->nlo++] = affine_add(lw->a, affine_var(lw->a, lw->kernel->lo), gone);
+        f->hi[f->nhi++] = affine_add(lw->a, affine_var(lw->a, lw->kernel->hi), gone);
+        lw->items = total;
     }
     lw->items_open = true;
-    return affine_var(lw->a, v);
+    return innermost(lw);
 }
 
 static void open_lanes(Lower *lw) {

@@ -52,8 +52,13 @@ void lower_batch_points(Lower *lw, Nest *nest);
 /* Number of the lane block at hand among those that the sum goes over, of which there are at most lower_blocks. */
 Affine lower_block(Lower *lw);
 int64_t lower_blocks(const Lower *lw);
-/* For sums over the batch: opens a loop over `extent` points, inside which all nests then go; where the kernel has items, these are they. */
-Affine lower_open_items(Lower *lw, const char *name, int64_t extent);
+/* For sums over the batch: opens a loop over `extent` points, inside which nests go until it is closed; where the kernel has items, these are they.
+ * Inside of other such loops: `before` points belong to turns of those that came before, and all have `total` points. */
+Affine lower_open_items(Lower *lw, const char *name, int64_t extent, Affine before, int64_t total);
+/* Opens a loop over `extent` points, or over the lane blocks of the sum, of which loads then are, inside which nests go until it is closed. */
+Affine lower_open_loop(Lower *lw, const char *name, int64_t extent);
+void lower_open_blocks(Lower *lw);
+void lower_close_loop(Lower *lw);
 /* Lanes are elsewhere (turns_lanes): loads of batched values are of the image number `v` of the block; their count. */
 void lower_fix_image(Lower *lw, const Var *v);
 int lower_images(const Lower *lw);

@@ -420,7 +420,7 @@ static void turn(Lower *lw, const Node *n, Affine place, const Buffer *turned) {
 static void lower_sum_turned(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
     int64_t tiles = n->arg[0]->type.dim[2];
-    Affine place = lower_open_items(lw, "p", n->type.dim[0]);
+    Affine place = lower_open_items(lw, "p", n->type.dim[0], affine_const(0), n->type.dim[0]);
     Buffer *turned = lower_scratch(lw, "turned", type_param(4, lower_blocks(lw), tiles, lower_images(lw), n->type.dim[2]));
     turn(lw, n, place, turned);
     Nest *nest = lower_nest(lw, n);
