@@ -7,7 +7,7 @@
 static const double direct_efficiency = 0.90, direct_sum_efficiency = 0.72, product_efficiency = 0.90; /* of the peak, as measured (docs/performance.md) */
 static const double margin = 0.8;     /* Winograd's has to be faster by this: its errors are larger, and nothing but pointwise operators is fused behind it */
 static const double spilled = 2.5;    /* a transform has more values at hand than there are registers: its cycles for each instruction */
-enum { LANE_SUM_CYCLES = 5, SUMS_PER_STEP = 24 };
+enum { LANE_SUM_CYCLES = 5, TURN_CYCLES = 6 };
 
 /* What a convolution and its adjoints have in common: y[k] (rows x cols) from x[c] by kernels of r x r. */
 typedef struct Shape { int r; int64_t k, c, rows, cols; } Shape;
@@ -64,6 +64,13 @@ static int64_t choose_pack(const Pass *p, int64_t k, int64_t tiles, double *cycl
     return best;
 }
 
+/* Channels that a line of the transformed weights holds: as many as lanes where that comes out even. */
+static int64_t line_of(const Pass *p, int64_t c) {
+    int64_t line = i64_min(c, p->options->machine.lanes);
+    while (c % line) line--;
+    return line;
+}
+
 /* Of forward or backward_data. */
 static Choice price_product(const Pass *p, const Shape *s, int tile) {
     Winograd f = winograd_form(tile, s->r);
@@ -77,7 +84,7 @@ static Choice price_product(const Pass *p, const Shape *s, int tile) {
     x.cycles = (double)steps * (product > weights ? product : weights);
     in_all /= (double)steps;
     x.cycles += c * tiles * transform_cycles(p, &f.input, places, in_all) + k * tiles * transform_cycles(p, &f.output, places, in_all);
-    x.cycles += k * c / p->blocks * (3 * square(s->r) + (transform_cycles(p, &f.kernel, places, places * k * c / p->options->machine.lanes)) / (double)i64_min(x.pack, p->options->machine.lanes));
+    x.cycles += k * c / p->blocks * (3 * square(s->r) + (transform_cycles(p, &f.kernel, places, places * k * c / p->options->machine.lanes)) / (double)line_of(p, s->c));
     return x;
 }
 
@@ -86,7 +93,8 @@ static Choice price_sum(const Pass *p, const Shape *s, int tile) {
     Winograd f = winograd_form(s->r, tile);
     double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, in_all = places * tiles * (k + c);
     bool parts = places * k * c * p->blocks * 4 <= PARTIAL_BYTES;
-    double folds = places * k * c * LANE_SUM_CYCLES / (parts ? 1 : p->blocks);
+    bool turned = schedule_fills_lanes(s->c, p->options->machine.lanes);
+    double folds = turned ? places * c * tiles * TURN_CYCLES : places * k * c * LANE_SUM_CYCLES / (parts ? 1 : p->blocks);
     Choice x = {.tile = tile, .pack = 1};
     x.cycles = places * k * c * tiles / product_efficiency + folds;
     x.cycles += c * tiles * transform_cycles(p, &f.input, places, in_all) + k * tiles * transform_cycles(p, &f.kernel, places, in_all);
@@ -147,7 +155,7 @@ static Node *product_node(Pass *p, Node *x, Node *w, const Shape *s, const int64
     Choice c = choose(p, s, direct_efficiency, price_product);
     if (!c.tile) return NULL;
     Node *v = tiles_node(p, x, c.tile, s, pad, 0);
-    Node *u = graph_node(p->g, OP_winograd_kernel, (Attr){.i = {c.tile, c.pack, turned}}, 1, &w);
+    Node *u = graph_node(p->g, OP_winograd_kernel, (Attr){.i = {c.tile, c.pack, line_of(p, s->c), turned}}, 1, &w);
     Attr direct = {.i = {square(s->r) * s->k * s->c * s->rows * s->cols}};
     Node *m = graph_node(p->g, OP_winograd_product, direct, 2, (Node *[]){v, u});
     return graph_node(p->g, OP_winograd_image, (Attr){.i = {c.tile, s->r, s->rows, s->cols}}, 1, &m);

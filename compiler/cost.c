@@ -7,7 +7,7 @@
 #include "map.h"
 
 /* In slots. */
-enum { STORE = 2, GATHER_LANE = 2, DIVIDE = 8, ROOT = 12, CURVE = 24, HASH = 9, LANE_SUM = 3, LOOP = 1 };
+enum { STORE = 2, TURN = 4 /* shuffles of a vector */, GATHER_LANE = 2, DIVIDE = 8, ROOT = 12, CURVE = 24, HASH = 9, LANE_SUM = 3, LOOP = 1 };
 enum { ENTER = 6, LATENCY_CYCLES = 4 };
 
 enum { DEPTH = 80, KEYS = 4096 };
@@ -244,6 +244,11 @@ static double open_cost(Cost *c, const Stmt *s) {
         sum = list_cost(c, s);
         c->lane = lane;
         return sum;
+    }
+    if (stmt_turns(s, c->lane, c->m->lanes)) {
+        c->run.stores += (double)c->m->lanes;
+        c->run.other += TURN * c->m->lanes;
+        return 0;
     }
     for (int64_t i = lo; i < hi; i += s->step) {
         push(c, s->var, i, true);

@@ -69,12 +69,14 @@ LLVMMetadataRef emit_place(Emit *e, Span span, LLVMMetadataRef function);
 /* The place in the network that leads to the span: where a kernel begins. */
 LLVMMetadataRef emit_entry_place(Emit *e, Span span, LLVMMetadataRef function);
 
-/* ---- emit_math.c: functions of an f32 or a vector of them ---- */
+/* ---- emit_math.c: functions of an f32, a vector of them, or a square ---- */
 
 /* EXP, LOG, SIGMOID or TANH of x. */
 LLVMValueRef emit_math(Emit *e, ExprKind kind, LLVMValueRef x);
 /* The constant c in every lane of the type, which is c's own or a vector of it. */
 LLVMValueRef emit_spread(LLVMTypeRef type, LLVMValueRef c);
+/* Turns a square of n rows, vectors of n numbers: number j of row i becomes number i of row j. n is a power of two. */
+void emit_transpose(Emit *e, LLVMValueRef *row, unsigned n);
 /* x * y + z: fused where the target can, else rounded twice. */
 LLVMValueRef emit_fma(Emit *e, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z);
 

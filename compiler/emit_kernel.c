@@ -537,9 +537,32 @@ static void list(Body *b, const Stmt *s) {
     for (int i = 0; i < s->body.n; i++) stmt(b, s->body.at[i]);
 }
 
+/* The loop of stmt_turns: row by row in, turned, and row by row out. */
+static void turn_square(Body *b, const Stmt *loop) {
+    const Stmt *s = loop->body.at[0];
+    LLVMTypeRef type = LLVMVectorType(b->e->f32, b->lanes);
+    LLVMValueRef row[LANES_MAX];
+    LLVMSetCurrentDebugLocation2(b->e->b, emit_place(b->e, s->span.file > 0 ? s->span : b->k->span, b->subprogram));
+    push_constant(b, loop->var, loop->lo[0].c);
+    Place from = find_place(b, s->value->buffer, s->value->at);
+    b->depth--;
+    for (unsigned i = 0; i < b->lanes; i++)
+        row[i] = mark(b, LLVMBuildLoad2(b->e->b, type, place_lane(b, &from, i), s->value->buffer->name), s->value->buffer->space, lane_align(&from, i));
+    emit_transpose(b->e, row, b->lanes);
+    for (unsigned i = 0; i < b->lanes; i++) {
+        push_constant(b, loop->var, loop->lo[0].c + i);
+        store(b, s, (Value){ row[i], true });
+        b->depth--;
+    }
+}
+
 static void unroll_loop(Body *b, const Stmt *s) {
     int64_t lo = 0, hi = 0;
     if (!constant_bounds(b, s, &lo, &hi)) BUG("kernel '%s': bounds of '%s' are not constant", b->k->name, s->var->name);
+    if (stmt_turns(s, b->lane_var, b->lanes)) {
+        turn_square(b, s);
+        return;
+    }
     for (int64_t i = lo; i < hi; i += s->step) {
         push_constant(b, s->var, i);
         list(b, s);

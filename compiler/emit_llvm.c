@@ -76,6 +76,7 @@ LLVMValueRef emit_function(Emit *e, const char *name, LLVMTypeRef type, LLVMLink
     LLVMSetLinkage(fn, linkage);
     if (linkage == LLVMExternalLinkage) LLVMSetVisibility(fn, LLVMHiddenVisibility);
     LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->cx, nounwind, 0));
+    add_attribute(e, fn, "stackrealign", ""); /* or registers are spilled across lines of the cache */
     add_attribute(e, fn, "target-cpu", e->target->cpu);
     add_attribute(e, fn, "tune-cpu", e->target->tune);
     if (e->target->lanes == 16) add_attribute(e, fn, "prefer-vector-width", "512");

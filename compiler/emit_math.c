@@ -218,3 +218,26 @@ LLVMValueRef emit_math(Emit *e, ExprKind kind, LLVMValueRef x) {
     if (!fn) fn = make_function(e, kind, name, type);
     return LLVMBuildCall2(e->b, LLVMGlobalGetValueType(fn), fn, &x, 1, "");
 }
+
+/* Row a with every second run of d numbers from row b: those before (half 0) or those after (half 1). */
+static LLVMValueRef interleave(Emit *e, LLVMValueRef a, LLVMValueRef b, unsigned n, unsigned d, unsigned half) {
+    enum { MOST = 64 };
+    LLVMValueRef mask[MOST];
+    ENSURE(n <= MOST);
+    for (unsigned j = 0; j < n; j++) {
+        unsigned first = half ? j + d : j, second = half ? j : j - d;
+        mask[j] = emit_i32(e, j & d ? n + second : first);
+    }
+    return LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(mask, n), "");
+}
+
+/* Swaps, bit by bit, the bits of a number's place in its row with those of its row. */
+void emit_transpose(Emit *e, LLVMValueRef *row, unsigned n) {
+    for (unsigned d = 1; d < n; d *= 2)
+        for (unsigned i = 0; i < n; i++) {
+            if (i & d) continue;
+            LLVMValueRef a = row[i], b = row[i + d];
+            row[i] = interleave(e, a, b, n, d, 0);
+            row[i + d] = interleave(e, a, b, n, d, 1);
+        }
+}

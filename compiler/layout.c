@@ -91,7 +91,12 @@ static Range affine_range(const Lower *lw, const Nest *n, Affine x) {
         if (k && axis->extent >= 0) return axis_term(lw, n, axis, k, affine_subst(lw->a, x, axis->var, affine_const(0)));
     }
     int64_t k = lw->step ? affine_coef(x, lw->step) : 0, last = k ? lw->group->steps - 1 : 0;
-    return (Range){x.c + i64_min(0, k * last), x.c + i64_max(0, k * last)};
+    Range r = {x.c + i64_min(0, k * last), x.c + i64_max(0, k * last)};
+    for (int i = 0; i < lw->naround; i++) {
+        int64_t far = affine_coef(x, lw->around[i].var) * i64_max(0, lw->around[i].extent - 1);
+        r = (Range){r.lo + i64_min(0, far), r.hi + i64_max(0, far)};
+    }
+    return r;
 }
 
 typedef struct NoteCtx { Lower *lw; const Nest *nest; } NoteCtx;
@@ -130,10 +135,20 @@ void layout_note_nest(Lower *lw, const Nest *n) {
 
 /* ---- addresses ---- */
 
-static void set_strides(Buffer *b, int64_t leading) {
+/* Transforms write, and contractions read, the same point of many channels or places in turn. Where these lie a multiple of a page apart, all of
+ * them fall into one set of the first-level cache and a few of the second's; lines between them spread them over all sets. */
+static int64_t spread(const Buffer *b, int i, int64_t stride) {
+    enum { PERIOD = 1024, GAP = 5 * 64 }; /* an odd number of lines */
+    bool outer = b->rank >= 3 && i == (b->rank == 5);
+    return outer && stride * elem_bytes(b->elem) % PERIOD == 0 ? stride + GAP / elem_bytes(b->elem) : stride;
+}
+
+/* `spaced`: with gaps where they help; a buffer that others see as a flat one has none. */
+static void set_strides(Buffer *b, int64_t leading, bool spaced) {
     int64_t stride = 1;
     b->base = 0;
     for (int i = b->rank - 1; i >= 0; i--) {
+        if (spaced) stride = spread(b, i, stride);
         b->stride[i] = stride;
         b->base += capped_mul(b->low[i], stride);
         int64_t extent = (b->dim[i] < 0 ? leading : b->dim[i]) + b->low[i] + b->high[i];
@@ -237,13 +252,16 @@ static void clear_halo(Build *b, const Clear *c) {
 void layout_finish(Build *b, const Plan *p) {
     Program *prog = b->program;
     int64_t blocks = p->chunks;
-    for (int i = 0; i < b->lives.n; i++) set_strides(b->lives.at[i]->buffer, blocks);
+    for (int i = 0; i < b->lives.n; i++) {
+        Buffer *x = b->lives.at[i]->buffer;
+        set_strides(x, blocks, x->space != SPACE_STATE && !map_get(&b->view_of, x));
+    }
     prog->arena_bytes = i64_max(prog->arena_bytes, place_buffers(b, SPACE_ARENA));
     prog->scratch_bytes = i64_max(prog->scratch_bytes, place_buffers(b, SPACE_SCRATCH));
     for (int i = 0; i < b->views.n; i++) {
         View *v = &b->views.at[i];
         for (int d = 0; d < v->base->rank; d++) ENSURE(!v->base->low[d] && !v->base->high[d]);
-        set_strides(v->view, v->base->space == SPACE_STATE ? 0 : blocks);
+        set_strides(v->view, v->base->space == SPACE_STATE ? 0 : blocks, false);
         ENSURE(v->view->bytes == v->base->bytes);
         v->view->offset = v->base->offset;
     }

@@ -198,6 +198,23 @@ Stmt *stmt_store(Arena *a, const Buffer *b, const Affine *at, const Expr *value,
     return s;
 }
 
+/* How far the element at[] of a buffer moves, in elements, if v goes one further. */
+static int64_t stride_along(const Buffer *b, const Affine *at, const Var *v) {
+    int64_t sum = 0;
+    for (int i = 0; i < b->rank; i++) sum += affine_coef(at[i], v) * b->stride[i];
+    return sum;
+}
+
+bool stmt_turns(const Stmt *loop, const Var *lane, int64_t lanes) {
+    if (!lane || loop->kind != STMT_FOR || loop->loop != LOOP_UNROLL || loop->body.n != 1 || loop->body.at[0]->kind != STMT_STORE) return false;
+    bool whole = loop->nlo == 1 && loop->nhi == 1 && !loop->lo[0].n && !loop->hi[0].n && loop->step == 1 && loop->hi[0].c - loop->lo[0].c == lanes;
+    const Stmt *s = loop->body.at[0];
+    const Expr *from = s->value;
+    if (!whole || lanes < 2 || lanes & (lanes - 1) || from->kind != EXPR_LOAD || from->buffer->elem != ELEM_F32 || s->buffer->elem != ELEM_F32 || s->streamed) return false;
+    bool rows = stride_along(from->buffer, from->at, loop->var) == 1 && stride_along(s->buffer, s->at, lane) == 1;
+    return rows && s->buffer != from->buffer && s->buffer->space != SPACE_LOCAL && from->buffer->space != SPACE_LOCAL;
+}
+
 Stmt *stmt_comment(Arena *a, const char *text) {
     Stmt *s = ARENA_NEW(a, Stmt);
     s->kind = STMT_COMMENT;

@@ -135,6 +135,9 @@ Stmt *stmt_for(Arena *a, const Var *v, LoopKind kind, Affine lo, Affine hi, int6
 Stmt *stmt_store(Arena *a, const Buffer *b, const Affine *at, const Expr *value, Span span);
 Stmt *stmt_comment(Arena *a, const char *text);
 void stmt_add(Arena *a, Stmt *loop, Stmt *child);
+/* Does the loop, inside of a lane loop over `lane`, copy a square of lanes x lanes f32 that lie in rows along the loop to where they lie in rows
+ * along the lanes? Then it is no copy of single numbers: whole rows are loaded, turned in registers, and stored. */
+bool stmt_turns(const Stmt *loop, const Var *lane, int64_t lanes);
 
 /* ---- kernels and programs ---- */
 

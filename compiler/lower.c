@@ -36,12 +36,21 @@ void lower_lane_axis(Lower *lw, const Nest *nest, const Var *v) {
     lw->lane_axis = v;
 }
 
-void lower_batch_axis(Lower *lw, Nest *nest) {
-    bool partial = lw->group->sum == SUM_PARTIAL;
-    Affine lo = partial ? affine_var(lw->a, lw->kernel->lo) : affine_const(0);
-    Affine hi = affine_var(lw->a, partial ? lw->kernel->hi : lw->kernel->blocks);
-    lw->block = affine_var(lw->a, nest_range(lw->a, nest, "b", lo, hi, true));
+static Affine first_block(Lower *lw) { return lw->group->sum == SUM_PARTIAL ? affine_var(lw->a, lw->kernel->lo) : affine_const(0); }
+
+static Affine end_block(Lower *lw) { return affine_var(lw->a, lw->group->sum == SUM_PARTIAL ? lw->kernel->hi : lw->kernel->blocks); }
+
+static void add_blocks(Lower *lw, Nest *nest, bool reduce) {
+    lw->block = affine_var(lw->a, nest_range(lw->a, nest, "b", first_block(lw), end_block(lw), reduce));
 }
+
+void lower_batch_axis(Lower *lw, Nest *nest) { add_blocks(lw, nest, true); }
+void lower_batch_points(Lower *lw, Nest *nest) { add_blocks(lw, nest, false); }
+Affine lower_block(Lower *lw) { return affine_add(lw->a, lw->block, affine_scale(lw->a, first_block(lw), -1)); }
+int64_t lower_blocks(const Lower *lw) { return lw->group->sum == SUM_PARTIAL ? lw->b->program->chunk : lw->plan->chunks; }
+void lower_fix_image(Lower *lw, const Var *v) { lw->image = affine_var(lw->a, v); }
+int lower_images(const Lower *lw) { return lw->lanes; }
+bool lower_turns_lanes(const Lower *lw) { return lw->turned; }
 
 void lower_block_axis(Lower *lw, Nest *nest) {
     if (lw->group->domain != ACROSS) return;
@@ -101,6 +110,11 @@ const Expr *lower_load_row(Lower *lw, const Node *value, Affine e) {
     const Buffer *b = plan_value(lw->plan, value)->rows;
     ENSURE(b);
     return expr_load(lw->a, b, lower_at(lw, 3, lw->block, lw->image, e));
+}
+
+Buffer *lower_scratch(Lower *lw, const char *name, Type type) {
+    const char *full = arena_printf(lw->a, "%s.%s", lw->kernel->name, name);
+    return layout_buffer(lw->b, full, type, SPACE_SCRATCH, lw->lanes);
 }
 
 /* ---- places in buffers ---- */
@@ -291,7 +305,7 @@ static int main_stage(const Group *g) {
 static void emit_loops(Lower *lw, Nest *nest) {
     layout_note_nest(lw, nest);
     const Machine *m = &lw->plan->options.machine;
-    int lane_axis = lw->lane_axis && lw->lanes > 1 ? find_axis(nest, lw->lane_axis) : -1, parallel = lw->group->domain != PER_BLOCK ? 0 : -1;
+    int lane_axis = lw->lane_axis && lw->lanes > 1 ? find_axis(nest, lw->lane_axis) : -1, parallel = lw->group->domain != PER_BLOCK && !lw->items_open ? 0 : -1;
     Schedule s = schedule_plain(nest);
     s.parallel = parallel;
     s.lane_axis = lane_axis;
@@ -299,7 +313,7 @@ static void emit_loops(Lower *lw, Nest *nest) {
     const char *why = schedule_apply(lw->a, nest, &s, lw->lanes, lw->lane, lw->kernel, lw->into);
     if (why) BUG("%s: %s", lw->kernel->name, why);
     lw->slow = lw->slow || (lw->plan->options.tile && schedule_is_slow(nest, &s));
-    lw->items = schedule_items(nest, &s, lw->lanes);
+    if (!lw->items_open) lw->items = schedule_items(nest, &s, lw->lanes);
     if (!lw->tiles || (nest->accs.n && lw->stage == main_stage(lw->group))) lw->tiles = schedule_text(lw->a, nest, &s);
     lw->step_axis = NULL;
 }
@@ -351,6 +365,40 @@ static Stmt *open_loop(Lower *lw, const char *name, LoopKind kind, Affine lo, Af
     lw->into = f;
     *var = v;
     return f;
+}
+
+/* Opens a loop until lower_close_loop. */
+static Stmt *open_around(Lower *lw, const char *name, Affine lo, Affine hi, int64_t extent) {
+    ENSURE(lw->naround < AROUND_MAX);
+    Around *x = &lw->around[lw->naround++];
+    *x = (Around){.extent = extent, .outside = lw->into};
+    return open_loop(lw, name, LOOP_SERIAL, lo, hi, &x->var);
+}
+
+static Affine innermost(Lower *lw) { return affine_var(lw->a, lw->around[lw->naround - 1].var); }
+
+Affine lower_open_loop(Lower *lw, const char *name, int64_t extent) {
+    open_around(lw, name, affine_const(0), affine_const(extent), extent);
+    return innermost(lw);
+}
+
+void lower_close_loop(Lower *lw) { lw->into = lw->around[--lw->naround].outside; }
+
+void lower_open_blocks(Lower *lw) {
+    open_around(lw, "b", first_block(lw), end_block(lw), -1);
+    lw->block = innermost(lw);
+}
+
+Affine lower_open_items(Lower *lw, const char *name, int64_t extent, Affine before, int64_t total) {
+    Stmt *f = open_around(lw, name, affine_const(0), affine_const(extent), extent);
+    if (lw->group->domain != PER_BLOCK) {
+        Affine gone = affine_scale(lw->a, before, -1);
+        f->lo[f->nlo++] = affine_add(lw->a, affine_var(lw->a, lw->kernel->lo), gone);
+        f->hi[f->nhi++] = affine_add(lw->a, affine_var(lw->a, lw->kernel->hi), gone);
+        lw->items = total;
+    }
+    lw->items_open = true;
+    return innermost(lw);
 }
 
 static void open_lanes(Lower *lw) {
@@ -424,11 +472,13 @@ void lower_group(Lower *lw) {
     const LowerRule *rule = lower_table[g->stage[0].root->op];
     lw->into = lw->kernel->body;
     lw->flat = g->sum == SUM_FOLD || (g->domain == REDUCED && g->sum == SUM_NONE);
+    bool sums = g->sum == SUM_PARTIAL || g->sum == SUM_DIRECT;
     lw->rows = g->sum == SUM_DIRECT && rule->wants_rows && lw->lanes > 1;
+    lw->turned = sums && rule->turns_lanes && rule->turns_lanes(g->stage[0].root, lw->lanes);
     if (g->domain == PER_BLOCK && g->sum == SUM_NONE) {
         lower_per_block(lw);
         return;
     }
-    if (g->sum == SUM_PARTIAL || (g->sum == SUM_DIRECT && !lw->rows) || g->domain == ACROSS) open_lanes(lw);
+    if ((sums && !lw->rows && !lw->turned) || g->domain == ACROSS) open_lanes(lw);
     lower_stage(lw);
 }

@@ -30,6 +30,10 @@ typedef struct Build {
     Map names;               /* of buffers and kernels: those that are taken */
 } Build;
 
+/* A loop that a rule has opened around its nests; extent -1: its range concerns no halo. */
+typedef struct Around { const Var *var; int64_t extent; Stmt *outside; } Around;
+enum { AROUND_MAX = 4 };
+
 struct Lower {
     Build *b;
     Arena *a;
@@ -48,6 +52,10 @@ struct Lower {
     Affine step_point;       /* ... and that point, by the step */
     bool flat;               /* unbatched tensors are indexed by one number */
     bool rows;               /* the sum at hand has rows */
+    bool turned;             /* ... or its rule puts the lanes elsewhere */
+    bool items_open;         /* the loop over the items is around already */
+    Around around[AROUND_MAX];
+    int naround;
     int64_t items;           /* not PER_BLOCK: items of the kernel */
     const char *tiles;       /* for the plan */
     bool slow;               /* schedule_is_slow of one of the nests */

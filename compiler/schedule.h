@@ -36,6 +36,8 @@ typedef struct Schedule {
 /* Do so many accumulators fit, beside `held` operands that stay in registers and what passes through? Where a number that is spread needs a
  * register of its own (16 registers: AVX2 has no operands that spread themselves), one is left free: the register allocator finds no way without. */
 bool schedule_fits_registers(const Machine *m, int64_t accs, int64_t held);
+/* Are few lanes empty if they hold `count` points side by side? */
+bool schedule_fills_lanes(int64_t count, int lanes);
 /* Bytes that a core moves in a cycle to and from where `bytes` of data lie: its own cache, its share of the last one, memory. */
 enum { BYTES_NEAR = 1 << 20, BYTES_FAR = 12 << 20 };
 double schedule_bytes_per_cycle(double bytes);

@@ -59,6 +59,8 @@ typedef struct Search {
     int lanes;
 } Search;
 
+bool schedule_fills_lanes(int64_t count, int lanes) { return lanes > 1 && 4 * count >= 3 * round_up(count, lanes); }
+
 double schedule_bytes_per_cycle(double bytes) { return bytes <= BYTES_NEAR ? 32 : bytes <= BYTES_FAR ? 16 : 6; }
 
 enum { TILED_AXES = 3 };
@@ -238,11 +240,21 @@ static void choose_block(const Search *q, const Machine *m, const Var *l, Schedu
     }
 }
 
+/* A copy whose lanes lie far apart where it reads, and whose innermost axis has the numbers side by side: taken `lanes` of these at a time, it
+ * turns squares (stmt_turns). */
+static bool turns(const Search *q, int inner) {
+    const Expr *from = q->n->assigns.n == 1 ? q->n->assigns.at[0].value : NULL;
+    if (q->s.lane_axis < 0 || !from || from->kind != EXPR_LOAD || q->n->accs.n || inner == q->s.lane_axis || q->n->axis[inner].extent != q->lanes) return false;
+    int last = from->buffer->rank - 1;
+    return last >= 0 && affine_coef(from->at[last], q->n->axis[inner].var) == 1 && affine_coef(from->at[last], q->n->axis[q->s.lane_axis].var) == 0;
+}
+
 enum { LONG_BODY = 12 };
 
 /* Not a contraction: a few neighbouring points at a time, to hide latencies and the loop's own instructions. What is long as it is
  * (a Winograd transform) has enough to do at each point. */
-static void choose_pointwise_tile(const Nest *n, Schedule *s) {
+static void choose_pointwise_tile(const Search *q, Schedule *s) {
+    const Nest *n = q->n;
     int64_t points = 4;
     if (n->assigns.n > LONG_BODY) return;
     for (int i = 0; i < n->assigns.n; i++)
@@ -250,7 +262,7 @@ static void choose_pointwise_tile(const Nest *n, Schedule *s) {
     for (int k = schedule_space_axes(n) - 1; k >= 0; k--) {
         int i = s->order[k];
         if (n->axis[i].extent < 2 || !can_tile(n, i)) continue;
-        s->tile[i] = i64_min(points, n->axis[i].extent);
+        s->tile[i] = turns(q, i) ? q->lanes : i64_min(points, n->axis[i].extent);
         break;
     }
 }
@@ -273,7 +285,7 @@ Schedule schedule_choose(const Nest *n, const Machine *m, const Var *l, int lane
         choose_order(&q, l, &q.s);
         if (parallel < 0) choose_block(&q, m, l, &q.s);
     } else {
-        choose_pointwise_tile(n, &q.s);
+        choose_pointwise_tile(&q, &q.s);
     }
     choose_unroll(n, &q.s);
     if (parallel >= 0) {

@@ -248,7 +248,120 @@ static void lower_conv_dx(Lower *lw, const Node *n) {
         for (int j = 0; j < pw.n; j++) lower_conv_dx_phase(lw, n, &c, &ph.at[i], &pw.at[j]);
 }
 
+/* ---- the gradient of weights with input channels in the lanes ----
+ *
+ * With images in the lanes each sum has to be added up over the lanes at its end, and both operands are vectors, of which few fit the
+ * registers. So rows of x are turned round, image by image with channels side by side: dy's numbers then multiply them.
+ *
+ *     for each row r of the kernel, for each run of `width` channels c: { sums = 0;
+ *         for each lane block, for each row of dy: { turned = the row of x that it meets;  sums[o,s,c] += over columns and images of dy * turned };
+ *         dw[o,c,r,s] = sums }
+ */
+typedef struct Turned {
+    Lower *lw;
+    const Node *n;
+    ConvShape c;
+    int64_t width, across;     /* channels of a run; columns of x that a row of dy meets */
+    Affine r, first, row;      /* the row of the kernel; the run's first channel; the row of dy */
+    const Buffer *sums, *line; /* [o, s, width]; [across, image, width] */
+} Turned;
+
+static bool conv_dw_turns(const Node *n, int lanes) {
+    Type dy = n->arg[1]->type;
+    enum { SUMS_LEAST = 40 }; /* terms of a row's sums: below, their way from and to memory would take too long */
+    return n->attr.i[CONV_GROUPS] == 1 && lanes > 1 && n->type.dim[1] % lanes == 0 && dy.dim[2] * lanes >= SUMS_LEAST;
+}
+
+typedef struct SumAxes { const Var *o, *s, *c; } SumAxes;
+
+static SumAxes sum_axes(const Turned *t, Nest *nest) {
+    Arena *a = lower_arena(t->lw);
+    SumAxes x = {.o = nest_axis(a, nest, "o", t->c.out, false), .s = nest_axis(a, nest, "s", t->c.kernel[1], false)};
+    x.c = nest_axis(a, nest, "c", t->width, false);
+    lower_lane_axis(t->lw, nest, x.c);
+    return x;
+}
+
+static const Affine *sum_place(const Turned *t, SumAxes x) {
+    return lower_at(t->lw, 3, lower_affine(t->lw, x.o, 1, 0), lower_affine(t->lw, x.s, 1, 0), lower_affine(t->lw, x.c, 1, 0));
+}
+
+static void clear_sums(const Turned *t) {
+    Arena *a = lower_arena(t->lw);
+    Nest *nest = lower_nest(t->lw, t->n);
+    SumAxes x = sum_axes(t, nest);
+    nest_assign(a, nest, t->sums, sum_place(t, x), expr_real(a, 0));
+    lower_emit_local(t->lw, nest);
+}
+
+static void turn_row(const Turned *t) {
+    Lower *lw = t->lw;
+    Arena *a = lower_arena(lw);
+    Nest *nest = lower_nest(lw, t->n);
+    const Var *w = nest_axis(a, nest, "w", t->across, false), *c = nest_axis(a, nest, "c", t->width, false), *i = nest_axis(a, nest, "i", lower_images(lw), false);
+    lower_lane_axis(lw, nest, c);
+    lower_fix_image(lw, i);
+    Affine row = affine_add(a, affine_offset(affine_scale(a, t->row, t->c.stride[0]), -t->c.pad[0]), affine_scale(a, t->r, t->c.dilation[0]));
+    Affine channel = affine_add(a, t->first, lower_affine(lw, c, 1, 0));
+    const Expr *x = lower_load(lw, t->n->arg[0], lower_at(lw, 3, channel, row, lower_affine(lw, w, 1, -t->c.pad[1])));
+    nest_assign(a, nest, t->line, lower_at(lw, 3, lower_affine(lw, w, 1, 0), lower_affine(lw, i, 1, 0), lower_affine(lw, c, 1, 0)), x);
+    lower_emit_local(lw, nest);
+}
+
+static void add_row(const Turned *t) {
+    Lower *lw = t->lw;
+    Arena *a = lower_arena(lw);
+    Nest *nest = lower_nest(lw, t->n);
+    SumAxes x = sum_axes(t, nest);
+    const Affine *at = sum_place(t, x);
+    const Var *w = nest_axis(a, nest, "w", t->c.cols, true), *i = nest_axis(a, nest, "i", lower_images(lw), true);
+    lower_fix_image(lw, i);
+    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_load(a, t->sums, at));
+    const Expr *dy = lower_load(lw, t->n->arg[1], lower_at(lw, 3, lower_affine(lw, x.o, 1, 0), t->row, lower_affine(lw, w, 1, 0)));
+    Affine col = affine_add(a, lower_affine(lw, w, t->c.stride[1], 0), lower_affine(lw, x.s, t->c.dilation[1], 0));
+    const Expr *from = expr_load(a, t->line, lower_at(lw, 3, col, lower_affine(lw, i, 1, 0), lower_affine(lw, x.c, 1, 0)));
+    nest_update(nest, acc, expr_ternary(a, EXPR_FMA, dy, from, acc));
+    nest_assign(a, nest, t->sums, at, acc);
+    lower_emit_local(lw, nest);
+}
+
+static void hand_on_sums(const Turned *t) {
+    Lower *lw = t->lw;
+    Arena *a = lower_arena(lw);
+    Nest *nest = lower_nest(lw, t->n);
+    SumAxes x = sum_axes(t, nest);
+    Affine channel = affine_add(a, t->first, lower_affine(lw, x.c, 1, 0));
+    lower_emit(lw, nest, t->n, lower_at(lw, 4, lower_affine(lw, x.o, 1, 0), channel, t->r, lower_affine(lw, x.s, 1, 0)), expr_load(a, t->sums, sum_place(t, x)));
+}
+
+static void lower_conv_dw_turned(Lower *lw, const Node *n) {
+    Arena *a = lower_arena(lw);
+    int64_t channels = n->type.dim[1], lanes = lower_images(lw);
+    Turned t = {.lw = lw, .n = n, .c = conv_shape_of(&n->attr, n->type, n->arg[1]->type.dim[1], n->arg[1]->type.dim[2])};
+    t.width = channels % (2 * lanes) ? lanes : 2 * lanes;
+    t.across = (t.c.cols - 1) * t.c.stride[1] + (t.c.kernel[1] - 1) * t.c.dilation[1] + 1;
+    int64_t runs = channels / t.width;
+    t.r = lower_open_loop(lw, "r", t.c.kernel[0]);
+    t.first = affine_scale(a, lower_open_items(lw, "c", runs, affine_scale(a, t.r, runs), runs * t.c.kernel[0]), t.width);
+    t.sums = lower_scratch(lw, "sums", type_param(3, t.c.out, t.c.kernel[1], t.width, 0));
+    t.line = lower_scratch(lw, "turned", type_param(3, t.across, lanes, t.width, 0));
+    clear_sums(&t);
+    lower_open_blocks(lw);
+    t.row = lower_open_loop(lw, "h", t.c.rows);
+    turn_row(&t);
+    add_row(&t);
+    lower_close_loop(lw);
+    lower_close_loop(lw);
+    hand_on_sums(&t);
+    lower_close_loop(lw);
+    lower_close_loop(lw);
+}
+
 static void lower_conv_dw(Lower *lw, const Node *n) {
+    if (lower_turns_lanes(lw)) {
+        lower_conv_dw_turned(lw, n);
+        return;
+    }
     Arena *a = lower_arena(lw);
     ConvShape c = conv_shape_of(&n->attr, n->type, n->arg[1]->type.dim[1], n->arg[1]->type.dim[2]);
     Nest *nest = lower_nest(lw, n);
@@ -280,4 +393,4 @@ static int64_t conv_dw_macs(const Node *n) { return conv_macs_of(n->type, n->arg
 
 const LowerRule conv_lower = {.kind = LOWER_NEST, .nest = lower_conv, .halo = conv_halo, .macs = conv_macs};
 const LowerRule conv_dx_lower = {.kind = LOWER_NEST, .nest = lower_conv_dx, .halo = conv_dx_halo, .macs = conv_dx_macs};
-const LowerRule conv_dw_lower = {.kind = LOWER_NEST, .nest = lower_conv_dw, .halo = conv_halo, .sums_batch = true, .macs = conv_dw_macs};
+const LowerRule conv_dw_lower = {.kind = LOWER_NEST, .nest = lower_conv_dw, .halo = conv_halo, .sums_batch = true, .turns_lanes = conv_dw_turns, .macs = conv_dw_macs};

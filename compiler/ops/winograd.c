@@ -15,7 +15,8 @@
  *     sum       S[p,k,c] = sum_{images, t} D[p,k,t] V[p,c,t]
  *     weights   dw[k,c]  = output' S output'^T
  *
- * U stands in memory as [p, k/pack, c, k%pack]: a register tile of `pack` channels reads it from front to end.
+ * U stands in memory as [p, k/pack, c/line, k%pack, c%line], the two in the middle as one: a register tile of `pack` channels reads it from
+ * front to end, and its transform, whose lanes are `line` channels of x, writes it in whole lines.
  */
 #include "../winograd.h"
 
@@ -23,8 +24,9 @@
 
 #include "../lower.h"
 #include "../ops.h"
+#include "../schedule.h"
 
-enum { DATA_PAD = 2, DATA_TILES = 4, KERNEL_PACK = 1, KERNEL_TURNED = 2, IMAGE_SIZE = 2 };
+enum { DATA_PAD = 2, DATA_TILES = 4, KERNEL_PACK = 1, KERNEL_LINE = 2, KERNEL_TURNED = 3, IMAGE_SIZE = 2 };
 
 static int side_of(int64_t tile, int64_t kernel) { return (int)(tile + kernel - 1); }
 
@@ -55,17 +57,33 @@ const char *winograd_kernel_shape(Arena *a, const Attr *attr, int nargs, const T
     const char *why = form_fits(a, "winograd_kernel", attr->i[0], args[0].dim[2]);
     if (why) return why;
     bool turned = attr->i[KERNEL_TURNED] != 0;
-    int64_t k = args[0].dim[turned], c = args[0].dim[!turned], pack = attr->i[KERNEL_PACK];
+    int64_t k = args[0].dim[turned], c = args[0].dim[!turned], pack = attr->i[KERNEL_PACK], line = attr->i[KERNEL_LINE];
     if (pack < 1 || k % pack) return arena_printf(a, "winograd_kernel cannot pack %lld channels by %lld", (long long)k, (long long)pack);
-    return op_result(a, type_param(4, places(attr->i[0], args[0].dim[2]), k / pack, c, pack), out);
+    if (line < 1 || c % line) return arena_printf(a, "winograd_kernel cannot cut %lld channels into lines of %lld", (long long)c, (long long)line);
+    return op_result(a, type_param(4, places(attr->i[0], args[0].dim[2]), k / pack * (c / line), pack, line), out);
+}
+
+/* How U, for sums over cs channels, is cut. */
+typedef struct Packing { int64_t packs, lines, pack, line; } Packing;
+
+static Packing packing_of(Type u, int64_t cs) {
+    int64_t lines = i64_max(cs / u.dim[3], 1);
+    return (Packing){u.dim[1] / lines, lines, u.dim[2], u.dim[3]};
+}
+
+/* The place of U[p, k, c] among the numbers of U. */
+static int64_t packed_at(Packing u, int64_t p, int64_t k, int64_t c) {
+    return (((p * u.packs + k / u.pack) * u.lines + c / u.line) * u.pack + k % u.pack) * u.line + c % u.line;
 }
 
 const char *winograd_product_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
     (void)attr, (void)nargs;
     Type v = args[0], u = args[1];
-    if (!is_tiles(v) || !op_is_weight(u, 4) || u.dim[0] != v.dim[0] || u.dim[2] != v.dim[1])
-        return arena_printf(a, "winograd_product: %s does not fit %s", op_text(a, u), op_text(a, v));
-    return op_result(a, type_batched(3, v.dim[0], u.dim[1] * u.dim[3], v.dim[2]), out);
+    Packing x = {0};
+    bool fits = is_tiles(v) && op_is_weight(u, 4) && u.dim[0] == v.dim[0] && v.dim[1] % u.dim[3] == 0;
+    if (fits) x = packing_of(u, v.dim[1]);
+    if (!fits || u.dim[1] % x.lines) return arena_printf(a, "winograd_product: %s does not fit %s", op_text(a, u), op_text(a, v));
+    return op_result(a, type_batched(3, v.dim[0], x.packs * x.pack, v.dim[2]), out);
 }
 
 const char *winograd_image_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
@@ -161,8 +179,9 @@ void winograd_kernel_eval(const Node *n, int64_t batch, const double *const *arg
     Type w = n->arg[0]->type;
     int r = (int)w.dim[2];
     Winograd f = winograd_form((int)n->attr.i[0], r);
-    int64_t pack = n->attr.i[KERNEL_PACK], ks = n->type.dim[1] * pack, cs = n->type.dim[2];
     bool turned = n->attr.i[KERNEL_TURNED] != 0;
+    int64_t ks = w.dim[turned], cs = w.dim[!turned];
+    Packing u = packing_of(n->type, cs);
     (void)batch;
     for (int64_t k = 0; k < ks; k++)
         for (int64_t c = 0; c < cs; c++) {
@@ -170,20 +189,21 @@ void winograd_kernel_eval(const Node *n, int64_t batch, const double *const *arg
             const double *from = args[0] + (turned ? c * ks + k : k * cs + c) * r * r;
             for (int i = 0; i < r * r; i++) g[i] = from[turned ? r * r - 1 - i : i];
             transform_eval(&f.kernel, g, value);
-            for (int64_t p = 0; p < n->type.dim[0]; p++) out[((p * (ks / pack) + k / pack) * cs + c) * pack + k % pack] = value[p];
+            for (int64_t p = 0; p < n->type.dim[0]; p++) out[packed_at(u, p, k, c)] = value[p];
         }
 }
 
 void winograd_product_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
-    Type v = n->arg[0]->type, u = n->arg[1]->type;
-    int64_t ks = n->type.dim[1], pack = u.dim[3];
+    Type v = n->arg[0]->type;
+    int64_t ks = n->type.dim[1];
+    Packing u = packing_of(n->arg[1]->type, v.dim[1]);
     for (int64_t b = 0; b < batch; b++)
         for (int64_t p = 0; p < v.dim[0]; p++)
             for (int64_t k = 0; k < ks; k++)
                 for (int64_t t = 0; t < v.dim[2]; t++) {
                     double sum = 0;
                     for (int64_t c = 0; c < v.dim[1]; c++)
-                        sum += args[1][((p * u.dim[1] + k / pack) * v.dim[1] + c) * pack + k % pack] * args[0][((b * v.dim[0] + p) * v.dim[1] + c) * v.dim[2] + t];
+                        sum += args[1][packed_at(u, p, k, c)] * args[0][((b * v.dim[0] + p) * v.dim[1] + c) * v.dim[2] + t];
                     out[((b * v.dim[0] + p) * ks + k) * v.dim[2] + t] = sum;
                 }
 }
@@ -296,44 +316,48 @@ static void lower_gradient(Lower *lw, const Node *n) {
     lower_tiles(lw, n, &f.kernel, f.r, (const int64_t[2]){0, 0}, ceil_div(dy.dim[1], f.r), ceil_div(dy.dim[2], f.r));
 }
 
-/* Lanes hold the `pack` channels that lie side by side in the result. */
+/* Lanes hold the `line` channels of x that lie side by side in the result. */
 static void lower_kernel(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
-    int r = (int)n->arg[0]->type.dim[2];
+    Type w = n->arg[0]->type;
+    int r = (int)w.dim[2];
     Winograd f = winograd_form((int)n->attr.i[0], r);
     bool turned = n->attr.i[KERNEL_TURNED] != 0;
-    int64_t pack = n->attr.i[KERNEL_PACK], packs = n->type.dim[1], cs = n->type.dim[2];
+    Packing u = packing_of(n->type, w.dim[!turned]);
     Nest *nest = lower_nest(lw, n);
-    const Var *o = nest_axis(a, nest, "ko", packs, false), *c = nest_axis(a, nest, "c", cs, false), *i = nest_axis(a, nest, "ki", pack, false);
-    lower_lane_axis(lw, nest, i);
-    Affine inner = lower_affine(lw, i, 1, 0), k = pair(lw, lower_affine(lw, o, 1, 0), pack, inner), channel = lower_affine(lw, c, 1, 0);
-    Affine from = affine_scale(a, turned ? pair(lw, channel, packs * pack, k) : pair(lw, k, cs, channel), r * r);
+    const Var *o = nest_axis(a, nest, "ko", u.packs, false), *co = nest_axis(a, nest, "co", u.lines, false), *i = nest_axis(a, nest, "ki", u.pack, false);
+    const Var *l = nest_axis(a, nest, "ci", u.line, false);
+    lower_lane_axis(lw, nest, l);
+    Affine inner = lower_affine(lw, i, 1, 0), within = lower_affine(lw, l, 1, 0);
+    Affine k = pair(lw, lower_affine(lw, o, 1, 0), u.pack, inner), c = pair(lw, lower_affine(lw, co, 1, 0), u.line, within);
+    Affine from = affine_scale(a, turned ? pair(lw, c, w.dim[1], k) : pair(lw, k, w.dim[1], c), r * r);
     const Expr *in[PLACES_MAX], *out[PLACES_MAX];
     const Affine *at[PLACES_MAX];
     for (int t = 0; t < r * r; t++) in[t] = nest_let(a, nest, lower_load(lw, n->arg[0], lower_at(lw, 1, affine_offset(from, turned ? r * r - 1 - t : t))));
     transform(lw, nest, &f.kernel, in, out);
     for (int p = 0; p < f.n * f.n; p++) {
-        Affine row = affine_offset(lower_affine(lw, o, 1, 0), p * packs);
-        at[p] = lower_at(lw, 1, pair(lw, pair(lw, row, cs, channel), pack, inner));
+        Affine outer = affine_offset(pair(lw, lower_affine(lw, o, 1, 0), u.lines, lower_affine(lw, co, 1, 0)), p * u.packs * u.lines);
+        at[p] = lower_at(lw, 1, pair(lw, pair(lw, outer, u.pack, inner), u.line, within));
     }
     lower_emit_points(lw, nest, n, f.n * f.n, at, out);
 }
 
 static void lower_product(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
-    Type u = n->arg[1]->type;
+    Packing u = packing_of(n->arg[1]->type, n->arg[0]->type.dim[1]);
     Nest *nest = lower_nest(lw, n);
-    const Var *p = nest_axis(a, nest, "p", n->type.dim[0], false), *i = nest_axis(a, nest, "ki", u.dim[3], false);
-    const Var *o = nest_axis(a, nest, "ko", u.dim[1], false);
+    const Var *p = nest_axis(a, nest, "p", n->type.dim[0], false), *i = nest_axis(a, nest, "ki", u.pack, false);
+    const Var *o = nest_axis(a, nest, "ko", u.packs, false);
     nest_keep_far(nest);
     lower_block_axis(lw, nest);
     Affine tile = lower_step_points(lw, nest, "t", n->type.dim[2]);
-    const Var *c = nest_axis(a, nest, "c", u.dim[2], true);
+    const Var *co = nest_axis(a, nest, "co", u.lines, true), *ci = nest_axis(a, nest, "ci", u.line, true);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
-    Affine place = lower_affine(lw, p, 1, 0), inner = lower_affine(lw, i, 1, 0), outer = lower_affine(lw, o, 1, 0), channel = lower_affine(lw, c, 1, 0);
-    const Expr *weight = lower_load(lw, n->arg[1], lower_at(lw, 4, place, outer, channel, inner));
+    Affine place = lower_affine(lw, p, 1, 0), inner = lower_affine(lw, i, 1, 0), outer = lower_affine(lw, o, 1, 0), within = lower_affine(lw, ci, 1, 0);
+    Affine channel = pair(lw, lower_affine(lw, co, 1, 0), u.line, within);
+    const Expr *weight = lower_load(lw, n->arg[1], lower_at(lw, 4, place, pair(lw, outer, u.lines, lower_affine(lw, co, 1, 0)), inner, within));
     nest_update(nest, acc, expr_ternary(a, EXPR_FMA, weight, lower_load(lw, n->arg[0], lower_at(lw, 3, place, channel, tile)), acc));
-    lower_emit(lw, nest, n, lower_at(lw, 3, place, pair(lw, outer, u.dim[3], inner), tile), acc);
+    lower_emit(lw, nest, n, lower_at(lw, 3, place, pair(lw, outer, u.pack, inner), tile), acc);
 }
 
 /* The run of tiles that have `points` rows (or columns) of the picture in them. */
@@ -376,7 +400,48 @@ static void lower_image_tiles(Lower *lw, const Node *n) {
         for (int j = 0; j < ncols; j++) lower_image_run(lw, n, &f, rows[i], cols[j]);
 }
 
+/* Sums with images in the lanes have to be added up over the lanes at their end, and read a vector of both operands for every few
+ * multiply-adds. With channels of V in the lanes they do neither, once V has been turned round, a place at a time. */
+static bool turns_lanes(const Node *n, int lanes) { return schedule_fills_lanes(n->type.dim[2], lanes); }
+
+static void turn(Lower *lw, const Node *n, Affine place, const Buffer *turned) {
+    Arena *a = lower_arena(lw);
+    Nest *nest = lower_nest(lw, n);
+    lower_batch_points(lw, nest);
+    const Var *t = nest_axis(a, nest, "t", n->arg[0]->type.dim[2], false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
+    const Var *i = nest_axis(a, nest, "i", lower_images(lw), false);
+    lower_lane_axis(lw, nest, c);
+    lower_fix_image(lw, i);
+    Affine tile = lower_affine(lw, t, 1, 0), channel = lower_affine(lw, c, 1, 0);
+    nest_assign(a, nest, turned, lower_at(lw, 4, lower_block(lw), tile, lower_affine(lw, i, 1, 0), channel), lower_load(lw, n->arg[0], lower_at(lw, 3, place, channel, tile)));
+    lower_emit_local(lw, nest);
+}
+
+static void lower_sum_turned(Lower *lw, const Node *n) {
+    Arena *a = lower_arena(lw);
+    int64_t tiles = n->arg[0]->type.dim[2];
+    Affine place = lower_open_items(lw, "p", n->type.dim[0], affine_const(0), n->type.dim[0]);
+    Buffer *turned = lower_scratch(lw, "turned", type_param(4, lower_blocks(lw), tiles, lower_images(lw), n->type.dim[2]));
+    turn(lw, n, place, turned);
+    Nest *nest = lower_nest(lw, n);
+    const Var *k = nest_axis(a, nest, "k", n->type.dim[1], false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
+    lower_lane_axis(lw, nest, c);
+    lower_batch_axis(lw, nest);
+    const Var *t = nest_axis(a, nest, "t", tiles, true), *i = nest_axis(a, nest, "i", lower_images(lw), true);
+    lower_fix_image(lw, i);
+    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
+    Affine out = lower_affine(lw, k, 1, 0), in = lower_affine(lw, c, 1, 0), tile = lower_affine(lw, t, 1, 0);
+    const Expr *d = lower_load(lw, n->arg[1], lower_at(lw, 3, place, out, tile));
+    const Expr *v = expr_load(a, turned, lower_at(lw, 4, lower_block(lw), tile, lower_affine(lw, i, 1, 0), in));
+    nest_update(nest, acc, expr_ternary(a, EXPR_FMA, d, v, acc));
+    lower_emit(lw, nest, n, lower_at(lw, 3, place, out, in), acc);
+}
+
 static void lower_sum(Lower *lw, const Node *n) {
+    if (lower_turns_lanes(lw)) {
+        lower_sum_turned(lw, n);
+        return;
+    }
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
     const Var *p = nest_axis(a, nest, "p", n->type.dim[0], false), *k = nest_axis(a, nest, "k", n->type.dim[1], false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
@@ -423,5 +488,5 @@ const LowerRule winograd_kernel_lower = {.kind = LOWER_NEST, .nest = lower_kerne
 const LowerRule winograd_product_lower = {.kind = LOWER_NEST, .nest = lower_product, .across = true, .macs = direct_macs};
 const LowerRule winograd_image_lower = {.kind = LOWER_NEST, .nest = lower_image_tiles};
 const LowerRule winograd_gradient_lower = {.kind = LOWER_NEST, .nest = lower_gradient, .halo = gradient_halo};
-const LowerRule winograd_sum_lower = {.kind = LOWER_NEST, .nest = lower_sum, .sums_batch = true, .macs = direct_macs};
+const LowerRule winograd_sum_lower = {.kind = LOWER_NEST, .nest = lower_sum, .sums_batch = true, .turns_lanes = turns_lanes, .macs = direct_macs};
 const LowerRule winograd_weights_lower = {.kind = LOWER_NEST, .nest = lower_weights};

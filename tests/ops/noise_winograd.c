@@ -50,16 +50,17 @@ static void of_gradient(const Node *n, int64_t batch, const double *dy, double *
     of_pieces(n, batch, dy, &t, n->attr.i[0], (const int64_t[2]){0, 0}, ceil_div(n->arg[0]->type.dim[2], n->attr.i[0]), terms);
 }
 
-static void of_kernel(const Node *n, const double *w, double *terms) {
+static void of_kernel(const Node *n, const double *weights, double *terms) {
     int r = (int)n->arg[0]->type.dim[2];
     Tile t = {.x = winograd_form((int)n->attr.i[0], r).kernel};
-    bool turned = n->attr.i[2] != 0;
-    int64_t packs = n->type.dim[1], cs = n->type.dim[2], pack = n->type.dim[3], ks = packs * pack;
+    bool turned = n->attr.i[3] != 0;
+    Type w = n->arg[0]->type;
+    int64_t ks = w.dim[turned], cs = w.dim[!turned], pack = n->type.dim[2], line = n->type.dim[3];
     for (int64_t i = 0; i < ks * cs; i++) {
         int64_t k = i / cs, c = i % cs;
-        for (int p = 0; p < r * r; p++) t.in[p] = w[(turned ? c * ks + k : i) * r * r + (turned ? r * r - 1 - p : p)];
+        for (int p = 0; p < r * r; p++) t.in[p] = weights[(turned ? c * ks + k : i) * r * r + (turned ? r * r - 1 - p : p)];
         magnitudes(&t);
-        for (int64_t p = 0; p < n->type.dim[0]; p++) terms[((p * packs + k / pack) * cs + c) * pack + k % pack] = t.out[p];
+        for (int64_t p = 0; p < n->type.dim[0]; p++) terms[(((p * (ks / pack) + k / pack) * (cs / line) + c / line) * pack + k % pack) * line + c % line] = t.out[p];
     }
 }
 
