@@ -401,7 +401,7 @@ Affine lower_open_items(Lower *lw, const char *name, int64_t extent, Affine befo
     return innermost(lw);
 }
 
-static void open_lanes(Lower *lw) {
+void lower_open_lanes(Lower *lw) {
     open_loop(lw, "l", LOOP_LANE, affine_const(0), affine_const(lw->lanes), &lw->lane);
     lw->image = affine_var(lw->a, lw->lane);
 }
@@ -461,7 +461,7 @@ static void lower_per_block(Lower *lw) {
     const Var *nb;
     open_loop(lw, "b", LOOP_SERIAL, affine_var(lw->a, lw->kernel->lo), affine_var(lw->a, lw->kernel->hi), &nb);
     lw->block = affine_var(lw->a, nb);
-    open_lanes(lw);
+    lower_open_lanes(lw);
     note_clears(lw);
     if (lw->group->nstages > 1) open_loop(lw, "y", LOOP_SERIAL, affine_const(0), affine_const(lw->group->steps), &lw->step);
     for (lw->stage = 0; lw->stage < lw->group->nstages; lw->stage++) lower_stage(lw);
@@ -474,11 +474,11 @@ void lower_group(Lower *lw) {
     lw->flat = g->sum == SUM_FOLD || (g->domain == REDUCED && g->sum == SUM_NONE);
     bool sums = g->sum == SUM_PARTIAL || g->sum == SUM_DIRECT;
     lw->rows = g->sum == SUM_DIRECT && rule->wants_rows && lw->lanes > 1;
-    lw->turned = sums && rule->turns_lanes && rule->turns_lanes(g->stage[0].root, lw->lanes);
+    lw->turned = (sums || g->domain == ACROSS) && rule->turns_lanes && rule->turns_lanes(g->stage[0].root, lw->lanes);
     if (g->domain == PER_BLOCK && g->sum == SUM_NONE) {
         lower_per_block(lw);
         return;
     }
-    if ((sums && !lw->rows && !lw->turned) || g->domain == ACROSS) open_lanes(lw);
+    if (!lw->turned && ((sums && !lw->rows) || g->domain == ACROSS)) lower_open_lanes(lw);
     lower_stage(lw);
 }

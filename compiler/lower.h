@@ -28,7 +28,7 @@ typedef struct LowerRule {
     const Expr *(*finish)(Lower *lw, const Node *n, const Expr *sum);
     bool across;         /* a contraction with weights, argument 1: asks for lower_block_axis, so that it can run over the whole batch at once */
     bool wants_rows;     /* direct sums put the lanes on argument 0's elements: it is needed image by image */
-    /* Does the rule itself put the lanes of a sum over the images somewhere else? Null: it never does. */
+    /* Does the rule itself say where the lanes are, in a sum over the images or across the batch? Null: images are in the lanes. */
     bool (*turns_lanes)(const Node *n, int lanes);
     /* Multiply-adds for one image; null: none to speak of. */
     int64_t (*macs)(const Node *n);
@@ -52,19 +52,21 @@ void lower_batch_points(Lower *lw, Nest *nest);
 /* Number of the lane block at hand among those that the sum goes over, of which there are at most lower_blocks. */
 Affine lower_block(Lower *lw);
 int64_t lower_blocks(const Lower *lw);
-/* For sums over the batch: opens a loop over `extent` points, inside which nests go until it is closed; where the kernel has items, these are they.
+/* Where the rule has the lanes (turns_lanes): opens a loop over `extent` points, inside which nests go until it is closed; where the kernel has items, these are they.
  * Inside of other such loops: `before` points belong to turns of those that came before, and all have `total` points. */
 Affine lower_open_items(Lower *lw, const char *name, int64_t extent, Affine before, int64_t total);
 /* Opens a loop over `extent` points, or over the lane blocks of the sum, of which loads then are, inside which nests go until it is closed. */
 Affine lower_open_loop(Lower *lw, const char *name, int64_t extent);
 void lower_open_blocks(Lower *lw);
 void lower_close_loop(Lower *lw);
+/* From here on, images are in the lanes (turns_lanes). */
+void lower_open_lanes(Lower *lw);
 /* Lanes are elsewhere (turns_lanes): loads of batched values are of the image number `v` of the block; their count. */
 void lower_fix_image(Lower *lw, const Var *v);
 int lower_images(const Lower *lw);
 /* A buffer in the worker's scratch, of this kernel alone. */
 Buffer *lower_scratch(Lower *lw, const char *name, Type type);
-/* Is the sum at hand one whose rule turns the lanes? */
+/* Does the rule put the lanes elsewhere in the kernel at hand? */
 bool lower_turns_lanes(const Lower *lw);
 /* Where the group runs across the batch: adds the space axis over its lane blocks, of which loads and stores of batched values then are;
  * elsewhere nothing. */

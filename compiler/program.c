@@ -165,7 +165,7 @@ enum { TASKS = 24, TASK_WORK = 200000 };
 /* Items of one task: enough work to be worth a task, enough tasks for many threads; never a matter of their number. */
 static int64_t items_per_task(const Plan *p, const Group *g, int64_t items) {
     const Node *root = g->stage[0].root;
-    int64_t work = type_count(root->type);
+    int64_t (*macs)(const Node *) = g->sum == SUM_FOLD ? NULL : lower_table[root->op]->macs, work = i64_max(type_count(root->type), macs ? macs(root) : 0);
     if (!checked_mul(work, g->domain == REDUCED && g->sum == SUM_NONE ? 1 : p->graph->model->train.batch, &work)) work = INT64_MAX;
     int64_t tasks = i64_min(TASKS, i64_max(1, work / TASK_WORK));
     return i64_max(1, items / tasks);

@@ -89,7 +89,47 @@ static void lower_linear(Lower *lw, const Node *n) {
     lower_emit(lw, nest, n, lower_at(lw, 1, lower_affine(lw, o, 1, 0)), acc);
 }
 
+/* Across the batch, dx goes down the columns of w, whose rows lie kilobytes apart: many of them fall into few sets of the caches, and each lane block would
+ * fetch them anew. So a run of columns is copied side by side before all lane blocks use it. */
+enum { RUN_MOST = 32 };
+
+static int64_t run_of(const Node *n, int lanes) { return lanes <= RUN_MOST && n->type.dim[0] % lanes == 0 ? n->type.dim[0] % RUN_MOST ? lanes : RUN_MOST : 0; }
+static bool packs_columns(const Node *n, int lanes) { return lanes > 1 && run_of(n, lanes) > 0; }
+
+static void copy_columns(Lower *lw, const Node *n, Affine first, int64_t run, const Buffer *columns) {
+    Arena *a = lower_arena(lw);
+    Nest *nest = lower_nest(lw, n);
+    const Var *o = nest_axis(a, nest, "o", n->arg[0]->type.dim[0], false), *i = nest_axis(a, nest, "i", run, false);
+    lower_lane_axis(lw, nest, i);
+    Affine row = lower_affine(lw, o, 1, 0), column = lower_affine(lw, i, 1, 0);
+    nest_assign(a, nest, columns, lower_at(lw, 2, row, column), lower_load(lw, n->arg[1], lower_at(lw, 2, row, affine_add(a, first, column))));
+    lower_emit_local(lw, nest);
+}
+
+static void lower_linear_dx_packed(Lower *lw, const Node *n) {
+    Arena *a = lower_arena(lw);
+    int64_t run = run_of(n, lower_images(lw)), runs = n->type.dim[0] / run, outs = n->arg[0]->type.dim[0];
+    Affine first = affine_scale(a, lower_open_items(lw, "i", runs, affine_const(0), runs), run);
+    Buffer *columns = lower_scratch(lw, "columns", type_param(2, outs, run, 0, 0));
+    copy_columns(lw, n, first, run, columns);
+    lower_open_lanes(lw);
+    Nest *nest = lower_nest(lw, n);
+    const Var *i = nest_axis(a, nest, "i", run, false);
+    lower_block_axis(lw, nest);
+    const Var *o = nest_axis(a, nest, "o", outs, true);
+    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
+    Affine row = lower_affine(lw, o, 1, 0), column = lower_affine(lw, i, 1, 0);
+    const Expr *dy = lower_load(lw, n->arg[0], lower_at(lw, 1, row)), *w = expr_load(a, columns, lower_at(lw, 2, row, column));
+    nest_update(nest, acc, expr_ternary(a, EXPR_FMA, w, dy, acc));
+    lower_emit(lw, nest, n, lower_at(lw, 1, affine_add(a, first, column)), acc);
+    lower_close_loop(lw);
+}
+
 static void lower_linear_dx(Lower *lw, const Node *n) {
+    if (lower_turns_lanes(lw)) {
+        lower_linear_dx_packed(lw, n);
+        return;
+    }
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
     const Var *i = nest_axis(a, nest, "i", n->type.dim[0], false);
@@ -126,5 +166,5 @@ static int64_t linear_macs(const Node *n) { return type_count(n->arg[1]->type); 
 static int64_t linear_dw_macs(const Node *n) { return type_count(n->type); }
 
 const LowerRule linear_lower = {.kind = LOWER_NEST, .nest = lower_linear, .across = true, .macs = linear_macs};
-const LowerRule linear_dx_lower = {.kind = LOWER_NEST, .nest = lower_linear_dx, .across = true, .macs = linear_macs};
+const LowerRule linear_dx_lower = {.kind = LOWER_NEST, .nest = lower_linear_dx, .across = true, .turns_lanes = packs_columns, .macs = linear_macs};
 const LowerRule linear_dw_lower = {.kind = LOWER_NEST, .nest = lower_linear_dw, .sums_batch = true, .wants_rows = true, .macs = linear_dw_macs};
