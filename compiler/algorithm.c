@@ -1,11 +1,11 @@
-/* algorithm.c: see algorithm.h. The prediction counts, for one lane block on one core, cycles of a machine that does one multiply-add or
- * one load of a vector a cycle, and moves bytes at schedule_bytes_per_cycle. */
+/* algorithm.c: see algorithm.h. The prediction counts, for one lane block on one core, slots (cost.h): the time of a multiply-add or a load of
+ * a vector, fewer or more of which fit a cycle, in which bytes move at schedule_bytes_per_cycle. */
 #include "algorithm.h"
 
 #include "winograd.h"
 
 static const double direct_efficiency = 0.90, direct_sum_efficiency = 0.72, product_efficiency = 0.90; /* of the peak, as measured (docs/performance.md) */
-static const double margin = 0.8;     /* Winograd's has to be faster by this: its errors are larger, and nothing but pointwise operators is fused behind it */
+static const double margin = 0.85;    /* Winograd's has to be faster by this: its errors are larger, and nothing but pointwise operators is fused behind it */
 static const double spilled = 2.5;    /* a transform has more values at hand than there are registers: its cycles for each instruction */
 enum { LANE_SUM_CYCLES = 5, TURN_CYCLES = 6 };
 
@@ -22,7 +22,7 @@ typedef struct Pass {
     AlgorithmNotes *notes; /* or null */
 } Pass;
 
-static double far_cycles(double bytes) { return bytes / schedule_bytes_per_cycle(bytes); }
+static double far_cycles(const Pass *p, double bytes) { return bytes / schedule_bytes_per_cycle(bytes) * p->options->machine.fmas; }
 static double vector_bytes(const Pass *p) { return 4.0 * p->options->machine.lanes; }
 static int64_t tiles_of(const Shape *s, int tile) { return ceil_div(s->rows, tile) * ceil_div(s->cols, tile); }
 static int square(int x) { return x * x; }
@@ -31,8 +31,9 @@ static int square(int x) { return x * x; }
 static double transform_cycles(const Pass *p, const WinogradMatrix *x, double moved, double in_all) {
     WinogradCode c = winograd_code(x);
     int lines = x->cols + x->rows;
-    double bytes = in_all * vector_bytes(p), rate = bytes > BYTES_NEAR ? far_cycles(bytes) / in_all : 0; /* what stays in a core's own cache moves meanwhile */
-    return spilled * lines * winograd_code_cost(&c) + square(x->cols) + square(x->rows) + 2 * moved * rate;
+    double bytes = in_all * vector_bytes(p), rate = bytes > BYTES_NEAR ? far_cycles(p, bytes) / in_all : 0; /* what stays in a core's own cache moves meanwhile */
+    const double ways = 1.5; /* there, and back: half of that hides behind the products */
+    return spilled * lines * winograd_code_cost(&c) + square(x->cols) + square(x->rows) + ways * moved * rate;
 }
 
 /* ---- products ---- */
@@ -80,7 +81,7 @@ static Choice price_product(const Pass *p, const Shape *s, int tile) {
     int64_t steps = across ? 1 : plan_tile_steps(p->options, (int64_t)in_all, ceil_div(s->rows, tile)), step_tiles = tiles_of(s, tile) / steps;
     x.pack = choose_pack(p, s->k, across ? i64_max(step_tiles, (int64_t)p->blocks) : step_tiles, &one);
     if (across && p->blocks > tiles) one *= tiles / p->blocks;
-    double product = places * c * one / product_efficiency, weights = far_cycles(places * k * c * 4) / (across ? p->blocks : 1);
+    double product = places * c * one / product_efficiency, weights = far_cycles(p, places * k * c * 4) / (across ? p->blocks : 1);
     x.cycles = (double)steps * (product > weights ? product : weights);
     in_all /= (double)steps;
     x.cycles += c * tiles * transform_cycles(p, &f.input, places, in_all) + k * tiles * transform_cycles(p, &f.output, places, in_all);

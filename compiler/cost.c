@@ -152,9 +152,6 @@ static void add_store(Cost *c, const Stmt *s) {
     c->run.accs += add_key(c, mix(key, 2));
 }
 
-/* Slots in a cycle: Zen 4 makes a vector of 512 bits in two halves, narrower ones two at a time. */
-static double slots_per_cycle(const Machine *m) { return m->lanes >= 16 ? 1 : 2; }
-
 /* Slots of the run since the last call. Values beyond the registers go to the stack and come back. */
 static double end_run(Cost *c) {
     Run r = c->run;
@@ -165,7 +162,7 @@ static double end_run(Cost *c) {
     double longest = arithmetic;
     if (loads > longest) longest = loads;
     if (stores > longest) longest = stores;
-    double chain = r.accs ? LATENCY_CYCLES * slots_per_cycle(c->m) * (double)r.updates / (double)r.accs : 0;
+    double chain = r.accs ? LATENCY_CYCLES * c->m->fmas * (double)r.updates / (double)r.accs : 0;
     if (chain > longest) longest = chain;
     memset(&c->run, 0, sizeof c->run);
     c->nkeys = 0;
@@ -290,5 +287,5 @@ double cost_work(const Kernel *k, const Machine *m, int64_t hi, int64_t blocks, 
 }
 
 double cost_memory(const Machine *m, double bytes, double among) {
-    return bytes / schedule_bytes_per_cycle(among) * slots_per_cycle(m);
+    return bytes / schedule_bytes_per_cycle(among) * m->fmas;
 }

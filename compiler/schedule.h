@@ -20,6 +20,7 @@
 typedef struct Machine {
     int lanes;             /* f32 in a vector */
     int registers;         /* vector registers */
+    int fmas;              /* multiply-adds of vectors that a core can begin in a cycle: slots (cost.h) */
     int64_t cache;         /* bytes of a core's own second-level cache that weights may take */
 } Machine;
 

@@ -61,7 +61,7 @@ typedef struct Search {
 
 bool schedule_fills_lanes(int64_t count, int lanes) { return lanes > 1 && 4 * count >= 3 * round_up(count, lanes); }
 
-double schedule_bytes_per_cycle(double bytes) { return bytes <= BYTES_NEAR ? 32 : bytes <= BYTES_FAR ? 16 : 6; }
+double schedule_bytes_per_cycle(double bytes) { return bytes <= BYTES_NEAR ? 32 : bytes <= BYTES_FAR ? 16 : 8; }
 
 enum { TILED_AXES = 3 };
 

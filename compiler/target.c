@@ -111,10 +111,13 @@ static const char *unknown_processor(Arena *a, const char *name, bool x86) {
                 : arena_printf(a, "unknown processor '%s' for -march; --print-targets lists what there is", name);
 }
 
+/* Two, but where vectors of 512 bits go through units of 256. */
+static int fmas_of(const char *tune, int lanes) { return lanes == 16 && strcmp(tune, "znver4") == 0 ? 1 : 2; }
+
 static const Target *make_target(Arena *a, const char *triple, int level, const char *tune, bool host, bool native) {
     const Level *l = &levels[level];
     Target *t = ARENA_NEW(a, Target);
-    *t = (Target){ triple, l->cpu, tune, l->features, l->lanes, l->registers, l->fma, l->x86, host, native };
+    *t = (Target){ triple, l->cpu, tune, l->features, l->lanes, l->registers, fmas_of(tune, l->lanes), l->fma, l->x86, host, native };
     return t;
 }
 

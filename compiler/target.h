@@ -16,6 +16,7 @@ typedef struct Target {
     const char *features; /* comma-separated LLVM names that generated code may use and the base architecture lacks; "" */
     int lanes;            /* f32 in a vector: 16, 8 or 4 */
     int registers;        /* vector registers */
+    int fmas;             /* multiply-adds of vectors that a core can begin in a cycle */
     bool fma;             /* has fused multiply-add; without, EXPR_FMA is a product and a sum */
     bool x86;
     bool host;            /* this machine's architecture: its linker makes executables for it */

@@ -131,7 +131,7 @@ START_TEST(tiles_change_nothing) {
     int tile = 1 + _i / CONV_CASES;
     if (tile < 2 || tile + c->kernel - 1 > WINOGRAD_N_MAX) return;
     Graph *direct = conv_graph(c), *tiled = conv_graph(c);
-    PlanOptions options = {.machine = {.lanes = 16, .registers = 32, .cache = 1 << 17}, .winograd = true, .winograd_tile = tile};
+    PlanOptions options = {.machine = {.lanes = 16, .registers = 32, .fmas = 2, .cache = 1 << 17}, .winograd = true, .winograd_tile = tile};
     algorithm_choose(tiled, &options);
     graph_sweep(tiled);
     ck_assert_int_eq(count_op(tiled, OP_conv) + count_op(tiled, OP_conv_dx) + count_op(tiled, OP_conv_dw), 0);
@@ -158,7 +158,7 @@ START_TEST(others_stay_direct) {
         memcpy(attr.i, others[i].attr, sizeof others[i].attr);
         Node *w = graph_param(g, "w", type_param(4, 4, 4 / attr.i[CONV_GROUPS], others[i].kh, others[i].kw), NRT_WEIGHT, 1, 1);
         graph_root(g, ROOT_OUTPUT, graph_node(g, OP_conv, attr, 2, (Node *[]){shaped(g, OP_input, 4, 9, 9), w}), NULL);
-        algorithm_choose(g, &(PlanOptions){.machine = {.lanes = 16, .registers = 32}, .winograd = true, .winograd_tile = 2});
+        algorithm_choose(g, &(PlanOptions){.machine = {.lanes = 16, .registers = 32, .fmas = 2}, .winograd = true, .winograd_tile = 2});
         ck_assert_int_eq(g->roots.at[0].node->op, OP_conv);
     }
 }
