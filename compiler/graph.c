@@ -165,6 +165,7 @@ static const char *verify_node(const Graph *g, int i) {
         int id = n->arg[k]->id;
         if (id < 0 || id >= i || g->nodes.at[id] != n->arg[k]) return WRONG(g, i, "argument %d does not come before it", k + 1);
         types[k] = n->arg[k]->type;
+        if (n->arg[k]->op == OP_copy && n->op != OP_copy) return WRONG(g, i, "argument %d is a copy, which only a root or another copy may name", k + 1);
     }
     const char *why = graph_infer(g->arena, n->op, &n->attr, n->nargs, types, &out);
     if (why) return WRONG(g, i, "%s", why);

@@ -112,7 +112,7 @@ enum { FUSED_MAX = 10 };
  * the same group must be those very points, not another view of them. */
 static bool can_fuse(const Plan *p, const Node *n, const Node *arg) {
     const Value *v = &p->value[arg->id];
-    if (!p->options.fuse || v->view || !v->group || v->group->sum == SUM_PARTIAL) return false;
+    if (!p->options.fuse || n->op == OP_copy || v->view || !v->group || v->group->sum == SUM_PARTIAL) return false;
     if (v->group->domain == ACROSS && touches_caller(p, n)) return false;
     if (v->group->stage[v->stage].fused.n >= FUSED_MAX) return false;
     for (int k = 0; k < n->nargs; k++) {
@@ -453,9 +453,9 @@ static void sink_groups(Plan *p, const Readings *r) {
     }
 }
 
-/* The lowest levels that keep all in order. A raised writer raises those that read what it computes; update_waits sees to it that
- * none of them reads what it overwrites, so this ends. */
-static void level_groups(Plan *p) {
+/* The lowest levels that keep all in order; false where there are none. A raised writer raises those that read what it computes; if one of them
+ * reads what it overwrites, or what another such writer does, this would never end. update_waits sees to it that netc's own updates end. */
+static bool level_groups(Plan *p) {
     int n = p->graph->nodes.n;
     Readings r = {ARENA_ARRAY(p->arena, int, n + 1), ARENA_ARRAY(p->arena, Group *, n + 1)};
     for (int i = 0; p->train && i < p->graph->roots.n; i++) {
@@ -465,13 +465,14 @@ static void level_groups(Plan *p) {
     level_start(p);
     int rounds = 0;
     do {
-        ENSURE(rounds++ <= p->groups.n);
+        if (rounds++ > p->groups.n) return false;
         for (int i = 0; i < p->groups.n; i++) level_group(p, p->groups.at[i]);
     } while (raise_writers(p, &r));
     if (p->options.depth_first) sink_groups(p, &r);
     p->levels = 0;
     for (int i = 0; i < p->groups.n; i++)
         if (p->groups.at[i]->level >= p->levels) p->levels = p->groups.at[i]->level + 1;
+    return true;
 }
 
 /* ---- storage ---- */
@@ -516,7 +517,7 @@ Plan *plan_build(Arena *a, const Graph *g, const PlanOptions *options, bool trai
     for (int i = 0; i < g->nodes.n; i++)
         if (needed[i]) place_node(p, needed, g->nodes.at[i]);
     note_roots(p);
-    level_groups(p);
+    if (!level_groups(p)) return NULL;
     note_storage(p);
     return p;
 }

@@ -104,7 +104,8 @@ typedef struct Plan {
 int64_t plan_tile_steps(const PlanOptions *options, int64_t numbers, int64_t tiles_h);
 /* Is a contraction with weights of so many bytes worth a level of its own, ACROSS `chunks` lane blocks? */
 bool plan_goes_across(const PlanOptions *options, int64_t weight_bytes, int64_t chunks);
-/* The plan of the training step, or (train = false) of inference: output and loss alone. */
+/* The plan of the training step, or (train = false) of inference: output and loss alone. No root names a source. Null where updates wait for each
+ * other in a circle; where each is a copy that nothing reads, they never do. */
 Plan *plan_build(Arena *a, const Graph *g, const PlanOptions *options, bool train);
 /* Bytes of the buffers that a group's kernel touches, once all have addresses: for one lane block, or the batch. */
 int64_t plan_touched_bytes(const Plan *p, const Group *g, bool of_block);

@@ -220,7 +220,41 @@ static void check_memory(Diag *diag, const Graph *g, const Program *p) {
                (long long)PROGRAM_MAX_BYTES, type_text(g->arena, n->type));
 }
 
-Program *program_lower(Arena *a, Diag *diag, const Graph *g, const PlanOptions *options) {
+/* ---- roots that are copies ---- */
+
+/* The root names a copy of its node. */
+static void copy_root(Graph *g, Root *r) {
+    g->layer = r->node->name;
+    g->span = r->node->span;
+    g->pass = r->kind == ROOT_UPDATE ? NRT_UPDATE : r->node->pass;
+    r->node = graph_unary(g, OP_copy, r->node);
+}
+
+/* Sources are computed by no kernel that could write them where a root belongs. */
+static void copy_sources(Graph *g) {
+    for (int i = 0; i < g->roots.n; i++)
+        if (lower_table[g->roots.at[i].node->op]->kind == LOWER_SOURCE) copy_root(g, &g->roots.at[i]);
+}
+
+static void copy_updates(Graph *g) {
+    for (int i = 0; i < g->roots.n; i++)
+        if (g->roots.at[i].kind == ROOT_UPDATE) copy_root(g, &g->roots.at[i]);
+}
+
+/* All updates take the old parameters. Where no order of kernels lets each be read before it is overwritten, new values are made beside the old
+ * ones, and copied once nobody needs those. */
+static Plan *plan_training(Arena *a, Graph *g, const PlanOptions *options) {
+    Plan *p = plan_build(a, g, options, true);
+    if (p) return p;
+    copy_updates(g);
+    p = plan_build(a, g, options, true);
+    ENSURE(p);
+    return p;
+}
+
+Program *program_lower(Arena *a, Diag *diag, Graph *g, const PlanOptions *options) {
+    copy_sources(g);
+    Plan *step = plan_training(a, g, options), *infer = plan_build(a, g, options, false);
     Program *prog = program_new(a, g->model);
     prog->lanes = options->machine.lanes;
     prog->chunk = 1;
@@ -229,8 +263,8 @@ Program *program_lower(Arena *a, Diag *diag, const Graph *g, const PlanOptions *
     add_canonical(&b);
     prog->step.name = "step";
     prog->infer.name = "infer";
-    add_entry(&b, plan_build(a, g, options, true), &prog->step);
-    add_entry(&b, plan_build(a, g, options, false), &prog->infer);
+    add_entry(&b, step, &prog->step);
+    add_entry(&b, infer, &prog->infer);
     check_memory(diag, g, prog);
     return prog;
 }

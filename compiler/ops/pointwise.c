@@ -31,6 +31,7 @@ static const char *equal_shapes(Arena *a, const char *verb, Type x, Type y, Type
 UNARY_SHAPE(relu)
 UNARY_SHAPE(sigmoid)
 UNARY_SHAPE(tanh)
+UNARY_SHAPE(copy)
 BINARY_SHAPE(relu_grad, "take relu's gradient of")
 BINARY_SHAPE(sigmoid_grad, "take sigmoid's gradient of")
 BINARY_SHAPE(tanh_grad, "take tanh's gradient of")
@@ -81,6 +82,8 @@ void mul_grad(GradCtx *ctx, Node *n, Node *dy) {
 
 void scale_grad(GradCtx *ctx, Node *n, Node *dy) { grad_add(ctx, n->arg[0], scaled(ctx, dy, n->attr.f[0])); }
 
+void copy_grad(GradCtx *ctx, Node *n, Node *dy) { grad_add(ctx, n->arg[0], dy); }
+
 void reshape_grad(GradCtx *ctx, Node *n, Node *dy) {
     Type x = n->arg[0]->type;
     Attr back = {.i = {x.rank, x.dim[0], x.dim[1], x.dim[2]}};
@@ -107,6 +110,7 @@ EVAL_RULE(add, a[i] + b[i])
 EVAL_RULE(sub, a[i] - b[i])
 EVAL_RULE(mul, a[i] * b[i])
 EVAL_RULE(scale, n->attr.f[0] * a[i])
+EVAL_RULE(copy, a[i])
 EVAL_RULE(reshape, a[i])
 
 /* ---- lowering: x, y are args[0] or args[1] as the rows of ops.def say ---- */
@@ -172,6 +176,11 @@ POINT(scale) {
     return expr_binary(a, EXPR_MUL, x[0], expr_real(a, n->attr.f[0]));
 }
 
+POINT(copy) {
+    (void)lw, (void)n, (void)at;
+    return x[0];
+}
+
 RULE(relu);
 RULE(relu_grad);
 RULE(sigmoid);
@@ -182,6 +191,7 @@ RULE(add);
 RULE(sub);
 RULE(mul);
 RULE(scale);
+RULE(copy);
 
 /* Row-major place of `at` in a tensor of this type. */
 static Affine flat_place(Arena *a, Type t, const Affine *at) {

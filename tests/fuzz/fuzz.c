@@ -82,7 +82,7 @@ const Target *fuzz_target(Arena *a) {
 }
 
 /* The graph as loops, as -O`level` has it. */
-static void lower(Fuzz *f, const Graph *g, const PlanOptions *options) {
+static void lower(Fuzz *f, Graph *g, const PlanOptions *options) {
     const Program *p = program_lower(f->arena, f->diag, g, options);
     if (diag_errors(f->diag)) return;
     fuzz_verified(loop_verify(p));

@@ -73,16 +73,21 @@ static void *load_object(const Text *object) {
     return library;
 }
 
+Graph *kernel_read_graph(Arena *a, const char *name, const char *text) {
+    Diag *d = diag_new(a);
+    Graph *g = graph_parse(a, d, diag_add_file(d, name, text, strlen(text)));
+    if (!g) {
+        diag_flush(d, stderr, COLOR_NEVER, false);
+        give_up("%s: its graph cannot be read", name);
+    }
+    return g;
+}
+
 /* The graph, printed and read: passes work on that one, and the judge keeps the one that none has touched. */
 static Graph *copy_of(Arena *a, const Graph *g) {
-    Diag *d = diag_new(a);
     Text text = {0};
     graph_print(g, &text, false);
-    Graph *copy = graph_parse(a, d, diag_add_file(d, "copy.graph", text.at, text.n));
-    if (!copy) {
-        diag_flush(d, stderr, COLOR_NEVER, false);
-        give_up("%s: its graph cannot be read", g->model->source);
-    }
+    Graph *copy = kernel_read_graph(a, g->model->source, text.at);
     text_free(&text);
     return copy;
 }

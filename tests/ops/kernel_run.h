@@ -35,6 +35,8 @@ void kernel_unload(KernelCompiled *k);
 /* The two halves of kernel_load, for one graph in several configurations: the graph with gradients and inference, and code for it.
  * kernel_close leaves the arena alone. */
 Graph *kernel_graph(Arena *a, const char *name, const char *source);
+/* In place of the first half, a graph's text. */
+Graph *kernel_read_graph(Arena *a, const char *name, const char *text);
 KernelCompiled kernel_compile(Arena *a, Graph *g, KernelConfig config);
 /* The graph that the configuration's code computes: a copy, in which convolutions may be Winograd's. Its roots are in g's order. */
 Graph *kernel_computed(Arena *a, const Graph *g, KernelConfig config);

@@ -166,6 +166,35 @@ static void run_case(int c, int config) {
     run_net(&cases[c], direct, cases[c].tolerance > 0 ? cases[c].tolerance : 2e-6);
 }
 
+/* Graphs as nobody's network gives them: updates that wait for each other in a circle, and roots that name a source. Biases `a` and `b`, running
+ * statistics `m` and `v`. */
+#define UPDATES_GRAPH(nodes, roots) \
+    "network n Nx3 -> Nx3 from \"n.net\" source 1 \"n.net\" train { batch=20 }\n" \
+    "%0: Nx3 = input  %a: 3 = param role=bias fan_in=0 fan_out=0  %b: 3 = param role=bias fan_in=0 fan_out=0\n" \
+    "%m: 3 = param role=running_mean fan_in=0 fan_out=0  %v: 3 = param role=running_var fan_in=0 fan_out=0\n" \
+    "%1: 3 = batch_mean(%0) id=1  %2: 3 = batch_var(%0, %1)  %3: 3 = inv_std(%v) eps=1e-05  %4: Nx3 = batch_norm(%0, %m, %3, %a, %b)\n" \
+    "%5: N = image_weight  %6: scalar = learning_rate\n" nodes " output %4 loss %5 " roots
+static const struct { const char *name, *text; } updates_cases[] = {
+    {"parameters change places", UPDATES_GRAPH("", "update %a = %b update %b = %a update %m = %v update %v = %m")},
+    {"each update reads what the other overwrites", UPDATES_GRAPH("%7: 3 = sgd(%a, %b, %6) %8: 3 = sgd(%b, %a, %6)", "update %a = %7 update %b = %8")},
+    {"a kernel overwrites what one before it waits to read", /* statistics and their update; the other update and the old ones */
+     UPDATES_GRAPH("%7: 3 = running_var_update(%v, %2) momentum=0.1 points=1 %8: 3 = sgd(%a, %3, %6) %9: 3 = sgd(%b, %2, %6)", "update %v = %7 update %a = %8 update %b = %9")},
+    {"copies of copies", UPDATES_GRAPH("%7: 3 = copy(%b) %8: 3 = copy(%7)", "update %a = %7 update %b = %8 update %v = %a update %m = %1")},
+};
+
+static void run_updates(int c, KernelConfig config) {
+    Arena *a = arena_new();
+    KernelCompiled k = kernel_compile(a, kernel_read_graph(a, updates_cases[c].name, updates_cases[c].text), config);
+    const char *why = kernel_check(&k, 20, (KernelCheck){.tolerance = 2e-6, .seed = 5, .may_rest = true});
+    ck_assert_msg(!why, "%s, -O%d: %s", updates_cases[c].name, config.opt_level, why ? why : "");
+    kernel_unload(&k);
+}
+
+START_TEST(test_updates) {
+    for (int level = 0; level <= 2; level += 2) run_updates(_i, (KernelConfig){.opt_level = level});
+}
+END_TEST
+
 #ifdef __SANITIZE_ADDRESS__
 enum { SANITIZED = true };
 #else
@@ -198,6 +227,7 @@ int main(int argc, char **argv) { /* --all: every case in every configuration */
     tcase_set_timeout(t, 240);
     tcase_add_loop_test(t, test_every, 0, CASES * (all ? CONFIGS : ALWAYS));
     if (!all) tcase_add_loop_test(t, test_turn, 0, CASES);
+    tcase_add_loop_test(t, test_updates, 0, sizeof updates_cases / sizeof *updates_cases);
     TCase *w = tcase_create("winograd");
     tcase_set_timeout(w, 240);
     tcase_add_loop_test(w, test_winograd, 0, WINOGRAD_CASES * TILES);
