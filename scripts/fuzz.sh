@@ -2,7 +2,7 @@
 # fuzz.sh: installs what is missing, builds the preset `fuzz` (clang, libFuzzer, the address and undefined-behaviour sanitizers) and
 # runs the harnesses of tests/fuzz one after the other.
 #
-#     scripts/fuzz.sh [SECONDS [HARNESS...]]     60 seconds each of net, graph, loops and files
+#     scripts/fuzz.sh [SECONDS [HARNESS...]]     60 seconds each of net, graph, loops, files and measured
 #     scripts/fuzz.sh --minimize [HARNESS...]    makes tests/fuzz/corpus as small as its coverage allows, with what runs have found
 #
 # Inputs that reach new code are kept in build/fuzz/corpus/NAME; a run begins with them, tests/fuzz/corpus/NAME and seeds made of the
@@ -22,7 +22,7 @@ elif (( $# )); then
     shift
 fi
 harnesses=("${@:-net}")
-(( $# )) || harnesses=(net graph loops files)
+(( $# )) || harnesses=(net graph loops files measured)
 for name in "${harnesses[@]}"; do [[ -f tests/fuzz/fuzz_$name.c ]] || die "no harness tests/fuzz/fuzz_$name.c"; done
 
 install_packages "${build_packages[@]}" "${test_packages[@]}" clang-19 libclang-rt-19-dev
@@ -43,6 +43,8 @@ one_layer_nets() {
         count=$((count + 1))
         printf 'network n(2, 4, 4) -> 2 { %s -> linear(2) }\ntrain { batch = 3; optim = sgd(0.1, momentum=0.5, nesterov=true) }\n' "$body" >"$1/one$count.net"
     done
+    # Of a convolution's weight gradient, with its input's channels in the lanes.
+    printf 'network n(8, 2, 6) -> 2 { conv(2, 2, bias=false) -> %s -> linear(2) }\ntrain { batch = 9 }\n' "$pool" >"$1/turned.net"
 }
 
 # forms: the small networks of the tests as graphs (whole, and the forward pass) and as loops (of the forward pass, plain and fast).
@@ -81,6 +83,14 @@ file_seeds() {
     { printf c; head -c 6146 /dev/zero; } >"$out/cifar"
 }
 
+# measured_seeds: a table of --tune and a trainer's times, behind the letters that fuzz_measured.c tells them by.
+measured_seeds() {
+    local out=build/fuzz/seeds/measured machine='znver4 x86-64-v4'
+    mkdir -p "$out"
+    printf 't%s: forward 3x3 64->64 24x24 batch 128: tile 6\n\nx y: forward: tile 0\n%s: a: tile 4\n' "$machine" "$machine" >"$out/tuned"
+    printf 'j{"peak_gflops": 80.5, "step_ms": 1e1, "batch": 4, "threads": 2, "more": [{"a": null}, true, false, []], "kernels": [{"name": "a", "ms": 0.5, "gflops": 3}]}\n' >"$out/times"
+}
+
 seeds() {
     mkdir -p build/fuzz/seeds/net
     case $1 in
@@ -92,6 +102,7 @@ seeds() {
             done ;;
         graph | loops) forms ;;
         files) file_seeds ;;
+        measured) measured_seeds ;;
     esac
 }
 
