@@ -43,6 +43,8 @@ one_layer_nets() {
         count=$((count + 1))
         printf 'network n(2, 4, 4) -> 2 { %s -> linear(2) }\ntrain { batch = 3; optim = sgd(0.1, momentum=0.5, nesterov=true) }\n' "$body" >"$1/one$count.net"
     done
+    # Calls within calls: the places of what they become name them.
+    printf 'block one(k) { conv(k, 1, bias=false) }\nblock two { one(2); one(2) }\nnetwork n(2, 1, 1) -> 2 { two -> flatten }\n' >"$1/calls.net"
     # Of a convolution's weight gradient, with its input's channels in the lanes.
     printf 'network n(8, 2, 6) -> 2 { conv(2, 2, bias=false) -> %s -> linear(2) }\ntrain { batch = 9 }\n' "$pool" >"$1/turned.net"
 }
