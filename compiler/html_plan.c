@@ -88,7 +88,7 @@ void html_plan(const Html *h) {
 
 /* ---- the roofline ---- */
 
-enum { LEFT = 56, TOP = 16, WIDTH = 520, HEIGHT = 300, BOTTOM = 44 };
+enum { LEFT = 72, TOP = 16, WIDTH = 520, HEIGHT = 300, BOTTOM = 52 };
 
 typedef struct Plot { const Html *h; double x0, x1, y0, y1; } Plot; /* decades at the edges */
 
@@ -97,6 +97,12 @@ static double place_y(const Plot *p, double share) { return TOP + HEIGHT * (p->y
 
 static bool is_shown(const Kernel *k) { return k->flops > 0 && k->bytes > 0 && k->slots > 0; }
 
+/* Makes room for a share of the peak: a whole decade below, some air above, where what computes less than it stands for can pass the peak. */
+static void hold_share(Plot *p, double share) {
+    p->y0 = fmin(p->y0, floor(log10(share)));
+    p->y1 = fmax(p->y1, log10(share) + 0.1);
+}
+
 /* Whole decades around all points; the peak is always seen. */
 static Plot frame(const Html *h) {
     Plot p = {h, 0, 1, -1, 0.3};
@@ -104,11 +110,11 @@ static Plot frame(const Html *h) {
         const Kernel *k = h->page->program->kernels.at[i];
         const KernelTime *t = measured(h, k);
         if (!is_shown(k)) continue;
-        double x = log10((double)k->flops / (double)k->bytes), y = log10(predicted_share(h, k));
-        if (t && t->gflops > 0) y = fmin(y, log10(t->gflops / h->page->timing->peak_gflops));
+        double x = log10((double)k->flops / (double)k->bytes);
         p.x0 = fmin(p.x0, floor(x));
         p.x1 = fmax(p.x1, ceil(x));
-        p.y0 = fmin(p.y0, floor(y));
+        hold_share(&p, predicted_share(h, k));
+        if (t && t->gflops > 0) hold_share(&p, t->gflops / h->page->timing->peak_gflops);
     }
     return p;
 }
@@ -117,11 +123,11 @@ static void axes(const Plot *p) {
     Text *out = p->h->out;
     for (int d = (int)p->x0; d <= (int)p->x1; d++)
         text_printf(out, "<line class=\"grid\" x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\"/><text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>\n",
-                    place_x(p, pow(10, d)), TOP, place_x(p, pow(10, d)), TOP + HEIGHT, place_x(p, pow(10, d)), TOP + HEIGHT + 16, pow(10, d));
-    for (int d = (int)p->y0; d <= 0; d++)
+                    place_x(p, pow(10, d)), TOP, place_x(p, pow(10, d)), TOP + HEIGHT, place_x(p, pow(10, d)), TOP + HEIGHT + 20, pow(10, d));
+    for (int d = (int)p->y0; d <= (int)p->y1; d++)
         text_printf(out, "<line class=\"grid\" x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\"/><text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g%%</text>\n",
                     LEFT, place_y(p, pow(10, d)), LEFT + WIDTH, place_y(p, pow(10, d)), LEFT - 6, place_y(p, pow(10, d)) + 4, 100 * pow(10, d));
-    text_printf(out, "<text class=\"tick\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">FLOP for a byte that is moved</text>\n", LEFT + WIDTH / 2, TOP + HEIGHT + 36);
+    text_printf(out, "<text class=\"tick\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">FLOP for a byte that is moved</text>\n", LEFT + WIDTH / 2, TOP + HEIGHT + 42);
     text_printf(out, "<text class=\"tick\" transform=\"translate(14 %d) rotate(-90)\" text-anchor=\"middle\">share of the peak</text>\n", TOP + HEIGHT / 2);
 }
 
@@ -132,7 +138,7 @@ static void roof(const Plot *p, double among, const char *name) {
     if (from >= ridge) return;
     double x = place_x(p, from), y = place_y(p, from / ridge), top = place_y(p, 1);
     text_printf(p->h->out, "<polyline class=\"roof\" points=\"%.1f,%.1f %.1f,%.1f %d,%.1f\"/>", x, y, place_x(p, ridge), top, LEFT + WIDTH, top);
-    text_printf(p->h->out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", x + 6, y - 4, name);
+    text_printf(p->h->out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", x + 16, y + 4, name);
 }
 
 static void point(const Plot *p, int i) {
@@ -155,9 +161,10 @@ static void point(const Plot *p, int i) {
 void html_roofline(const Html *h) {
     Plot p = frame(h);
     text_printf(h->out, "<section class=\"pane\" id=\"roofline\" aria-labelledby=\"roofline-title\">\n<h2 id=\"roofline-title\">Roofline</h2>\n<div class=\"scroll\">\n"
-                        "<p class=\"note\">Circles: predicted%s. To the left of a slope&#39;s knee, a kernel that takes its bytes from there waits for them.</p>\n"
+                        "<p class=\"note\">Circles: predicted%s. To the left of a slope&#39;s knee, a kernel that takes its bytes from there waits for them. Above the peak "
+                        "is what computes less than it stands for: Winograd&#39;s FLOP are those of the plain sum.</p>\n"
                         "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Share of the peak by FLOP for a byte, a point for each kernel\">\n",
-                h->page->timing ? "; squares: measured" : "", LEFT + WIDTH + 12, TOP + HEIGHT + BOTTOM);
+                h->page->timing ? "; squares: measured" : "", LEFT + WIDTH + 24, TOP + HEIGHT + BOTTOM);
     axes(&p);
     roof(&p, BYTES_NEAR, "own cache");
     roof(&p, BYTES_FAR * 2.0, "memory");

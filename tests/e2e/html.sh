@@ -215,8 +215,13 @@ browse vgg.html '#kernel=vgg_block3.conv2.forward' >findings.txt <<'EOJ'
 say("nodes", all(".node.lit").map((e) => e.dataset.o + "/" + e.querySelector("text").textContent).join(" "));
 say("sections", ["loops", "ir", "assembly"].map((pane) => all("#" + pane + " details.chosen").length).join(" "));
 say("points", all(".point.lit").length);
+const view = one("#roofline svg").viewBox.baseVal, off = all(".point circle").filter((e) => e.cy.baseVal.value < 0 || e.cy.baseVal.value > view.height || e.cx.baseVal.value > view.width);
+say("points off the roofline", off.length);
+say("points above the peak", all(".point title").some((e) => / predicted [2-9][0-9][0-9]% /.test(e.textContent)));
 EOJ
 quiet
+found 'points off the roofline' 0
+found 'points above the peak' true
 grep -q 'nodes: .*vgg_block3\.conv2/' findings.txt || fail "the kernel's node is not lit: $(<findings.txt)"
 found sections '1 1 1'
 
