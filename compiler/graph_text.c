@@ -209,9 +209,15 @@ static Attr read_attrs(TextScanner *s, OpKind op, Type declared, Span place) {
 /* ---- reading: statements ---- */
 
 static OpKind read_op(TextScanner *s) {
-    for (int op = 0; op < OP_COUNT; op++)
-        if (scan_accept(s, op_table[op].name)) return (OpKind)op;
-    if (s->token.kind == SCAN_NAME) scan_error(s, s->token.span, "unknown operator '%s'", s->token.text);
+    const char *names[OP_COUNT], *near;
+    for (int op = 0; op < OP_COUNT; op++) {
+        names[op] = op_table[op].name;
+        if (scan_accept(s, names[op])) return (OpKind)op;
+    }
+    if (s->token.kind == SCAN_NAME) {
+        near = nearest_name(s->token.text, names, OP_COUNT);
+        scan_error(s, s->token.span, near ? "unknown operator '%s'; did you mean '%s'?" : "unknown operator '%s'", s->token.text, near);
+    }
     scan_unexpected(s, "an operator");
     return OP_COUNT;
 }
@@ -229,12 +235,23 @@ static void read_origin(Reader *r) {
     r->g->pass = (nrt_pass)pass;
 }
 
+/* "Nx6x28x28", as the texts have it. */
+static const char *type_words(Arena *a, Type type) {
+    Text t = {0};
+    print_type(&t, type);
+    const char *words = arena_str(a, t.at, t.n);
+    text_free(&t);
+    return words;
+}
+
 static Node *build_node(Reader *r, OpKind op, const Attr *attr, int nargs, Node **args, Type declared, const char *name, Span place) {
     TextScanner *s = &r->scan;
     Type *types = ARENA_ARRAY(s->arena, Type, nargs + 1), type;
     for (int i = 0; i < nargs; i++) types[i] = args[i]->type;
     const char *why = graph_infer(s->arena, op, attr, nargs, types, &type);
-    if (!why && !type_equal(type, declared)) why = arena_printf(s->arena, "the value's type is not what %s gives", op_table[op].name);
+    if (!why && !type_equal(type, declared))
+        why = arena_printf(s->arena, "the value is said to be %s, %s gives %s", type_words(s->arena, declared), op_table[op].name,
+                           type_words(s->arena, type));
     if (!why && (op == OP_param) != (name != NULL)) why = "a param is named, every other value is numbered";
     if (why) {
         scan_error(s, place, "%s", why);

@@ -182,5 +182,7 @@ Program *program_new(Arena *a, Model *model);
 /* null, or (arena text) what is wrong: indices inside the buffers' halos wherever bounds are constant, types, lane rules above, unique names,
  * buffers inside their spaces, locals of their kernel only. Runs after lowering in debug and test builds, and on every parsed text. */
 const char *loop_verify(const Program *p);
+/* The same; *part is then what is at fault: a statement, buffer, tensor, segment or kernel of the program, or the program. */
+const char *loop_verify_part(const Program *p, const void **part);
 
 #endif

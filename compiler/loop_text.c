@@ -6,6 +6,7 @@
  */
 #include "loop_text.h"
 
+#include "map.h"
 #include "model_text.h"
 #include "scan_text.h"
 
@@ -252,7 +253,14 @@ typedef struct Parser {
     Kernel *k;
     const Var *scope[SCOPE_MAX];
     int depth;
+    Map places; /* from what loop_verify_part may name to a Span *: where it begins in the text */
 } Parser;
+
+static void note_place(Parser *r, const void *part, Span place) {
+    Span *at = ARENA_NEW(r->a, Span);
+    *at = place;
+    *map_at(r->a, &r->places, part) = at;
+}
 
 static bool key_number(Parser *r, const char *key, int64_t lo, int64_t *out) {
     return scan_expect(&r->s, key) && scan_expect(&r->s, "=") && scan_int(&r->s, lo, INT64_MAX, out);
@@ -536,8 +544,11 @@ static Stmt *parse_stmt(Parser *r, int depth) {
 
 static void parse_list(Parser *r, Stmt *list, int depth) {
     while (!r->s.failed && r->s.token.kind != SCAN_END && !scan_is(&r->s, "}")) {
+        Span place = r->s.token.span;
         Stmt *s = parse_stmt(r, depth);
-        if (s) stmt_add(r->a, list, s);
+        if (!s) continue;
+        note_place(r, s, place);
+        stmt_add(r->a, list, s);
     }
 }
 
@@ -557,6 +568,7 @@ static void parse_halo(Parser *r, Buffer *b) {
 static Buffer *parse_buffer(Parser *r) {
     Buffer *b = ARENA_NEW(r->a, Buffer);
     int elem = 0, space = 0, strides = 0;
+    note_place(r, b, r->s.token.span);
     scan_name(&r->s, &b->name);
     scan_choice(&r->s, "an element type", elem_names, &elem);
     number_list(r, BUFFER_RANK, -1, b->dim, &b->rank);
@@ -588,6 +600,7 @@ static void parse_kernel(Parser *r) {
     int pass = 0;
     r->k = k;
     r->depth = 0;
+    note_place(r, k, r->s.token.span);
     scan_name(&r->s, &k->name);
     scan_expect(&r->s, "layer");
     scan_name(&r->s, &k->layer);
@@ -635,6 +648,7 @@ static void parse_entry(Parser *r, Entry *e) {
     while (scan_accept(&r->s, "segment")) {
         Segment *s = ARENA_NEW(r->a, Segment);
         int kind = 0;
+        note_place(r, s, r->s.token.span);
         scan_name(&r->s, &s->name);
         scan_choice(&r->s, "'blocks' or 'items'", kinds, &kind);
         s->kind = (SegmentKind)kind;
@@ -663,6 +677,8 @@ static void parse_tensor(Parser *r) {
 static void parse_program(Parser *r) {
     Program *p = r->p;
     int64_t lanes = 1;
+    VEC(Span) tensors = {0};
+    note_place(r, p, r->s.token.span);
     scan_expect(&r->s, "program");
     key_number(r, "lanes", 1, &lanes);
     key_number(r, "chunk", 1, &p->chunk);
@@ -670,7 +686,11 @@ static void parse_program(Parser *r) {
     key_number(r, "arena", 0, &p->arena_bytes);
     key_number(r, "scratch", 0, &p->scratch_bytes);
     p->lanes = lanes > INT32_MAX ? INT32_MAX : (int)lanes;
-    while (scan_accept(&r->s, "tensor")) parse_tensor(r);
+    while (scan_accept(&r->s, "tensor")) {
+        VEC_PUSH(r->a, &tensors, r->s.token.span);
+        parse_tensor(r);
+    }
+    for (int i = 0; i < p->tensors.n; i++) note_place(r, &p->tensors.at[i], tensors.at[i]);
     while (scan_accept(&r->s, "buffer")) {
         Buffer *b = parse_buffer(r);
         VEC_PUSH(r->a, &p->buffers, b);
@@ -690,8 +710,10 @@ Program *loop_parse(Arena *a, Diag *d, int file) {
     r->p = program_new(a, m);
     parse_program(r);
     if (r->s.failed) return NULL;
-    const char *error = loop_verify(r->p);
+    const void *part;
+    const char *error = loop_verify_part(r->p, &part);
     if (!error) return r->p;
-    diag_error(d, (Span){ .file = file }, "%s", error);
+    const Span *place = map_get(&r->places, part);
+    diag_error(d, place ? *place : (Span){ .file = file }, "%s", error);
     return NULL;
 }

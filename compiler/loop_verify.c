@@ -36,6 +36,7 @@ typedef struct Verify {
     int depth, lane;       /* lane: place of the lane variable in scope, or -1 */
     int budget;
     int64_t unrolled, stores; /* copies of the present statement, stores so far */
+    const void *part;      /* what is looked at: see loop_verify_part; it stays where a check has failed */
     const char *error;
 } Verify;
 
@@ -160,6 +161,7 @@ static int64_t space_bytes(const Program *p, Space s) {
 
 static bool verify_buffer(Verify *v, const Buffer *b) {
     int64_t first, last, end;
+    v->part = b;
     if (!b->name || !verify_shape(v, b)) return fail(v, "a buffer has no name");
     if (!buffer_reach(b, &first, &last) || first < 0 || b->bytes < 0 || last >= b->bytes / elem_bytes(b->elem))
         return fail(v, "buffer '%s' does not fit into its %lld bytes", b->name, (long long)b->bytes);
@@ -371,6 +373,7 @@ static bool verify_for(Verify *v, const Stmt *s) {
 }
 
 static bool verify_stmt(Verify *v, const Stmt *s) {
+    v->part = s;
     switch (s->kind) {
     case STMT_STORE: return verify_store(v, s);
     case STMT_COMMENT: return s->text != NULL || fail(v, "a comment has no text");
@@ -421,7 +424,7 @@ static bool verify_kernel(Verify *v, const Kernel *k) {
     int64_t local_bytes = 0, batch = p->model->train.batch, blocks = ceil_div(batch, p->lanes);
     Range r = { 0 };
     if (!k->name) return fail(v, "a kernel has no name");
-    v->kernel = k;
+    v->part = v->kernel = k;
     v->depth = 0;
     v->lane = -1;
     v->unrolled = 1;
@@ -435,11 +438,13 @@ static bool verify_kernel(Verify *v, const Kernel *k) {
     declare(v, k->blocks, 1, blocks, -1);
     declare(v, k->chunks, 1, ceil_div(blocks, p->chunk), -1);
     for (int i = 0; i < k->locals.n; i++) {
+        v->part = k->locals.at[i];
         if (k->locals.at[i]->space != SPACE_LOCAL) return fail(v, "local '%s' is in another space", k->locals.at[i]->name);
         if (!verify_buffer(v, k->locals.at[i])) return false;
         local_bytes += i64_min(k->locals.at[i]->bytes, LOCAL_LIMIT + 1);
         if (local_bytes > LOCAL_LIMIT) return fail(v, "locals take more than %lld bytes", (long long)LOCAL_LIMIT);
     }
+    v->part = k;
     if (!k->body || k->body->kind != STMT_FOR || k->body->var) return fail(v, "the body is not a list of statements");
     bool ok = verify_list(v, k->body);
     v->kernel = NULL;
@@ -447,6 +452,7 @@ static bool verify_kernel(Verify *v, const Kernel *k) {
 }
 
 static bool verify_segment(Verify *v, const Segment *s) {
+    v->part = s;
     if (!s->name || s->parts.n < 1) return fail(v, "segment '%s' is empty", s->name ? s->name : "(null)");
     for (int i = 0; i < s->parts.n; i++) {
         const SegmentPart *part = &s->parts.at[i];
@@ -463,7 +469,8 @@ static int by_text(const void *x, const void *y) {
     return strcmp(*(const char *const *)x, *(const char *const *)y);
 }
 
-static bool verify_unique(Verify *v, const char *what, const char **names, int n) {
+static bool verify_unique(Verify *v, const void *within, const char *what, const char **names, int n) {
+    v->part = within;
     if (n > 1) qsort(names, (size_t)n, sizeof *names, by_text);
     for (int i = 1; i < n; i++)
         if (strcmp(names[i - 1], names[i]) == 0) return fail(v, "two %s have the name '%s'", what, names[i]);
@@ -474,15 +481,15 @@ static bool verify_names(Verify *v) {
     const Program *p = v->p;
     const char **names = ARENA_ARRAY(v->a, const char *, i64_max(i64_max(p->kernels.n, p->buffers.n), 1));
     for (int i = 0; i < p->kernels.n; i++) names[i] = p->kernels.at[i]->name;
-    if (!verify_unique(v, "kernels", names, p->kernels.n)) return false;
+    if (!verify_unique(v, p, "kernels", names, p->kernels.n)) return false;
     for (int i = 0; i < p->buffers.n; i++) names[i] = p->buffers.at[i]->name;
-    if (!verify_unique(v, "buffers", names, p->buffers.n)) return false;
+    if (!verify_unique(v, p, "buffers", names, p->buffers.n)) return false;
     for (int i = 0; i < p->kernels.n; i++) {
         const Kernel *k = p->kernels.at[i];
         const char **local = ARENA_ARRAY(v->a, const char *, k->locals.n + 1);
         for (int j = 0; j < k->locals.n; j++) local[j] = k->locals.at[j]->name;
         v->kernel = k;
-        if (!verify_unique(v, "locals", local, k->locals.n)) return false;
+        if (!verify_unique(v, k, "locals", local, k->locals.n)) return false;
         v->kernel = NULL;
     }
     return true;
@@ -501,6 +508,7 @@ static bool verify_sizes(Verify *v) {
     for (int i = 0; i < p->tensors.n; i++) {
         const nrt_tensor *t = &p->tensors.at[i];
         int64_t size = 4;
+        v->part = t;
         if (t->rank < 0 || t->rank > 4) return fail(v, "tensor '%s' has rank %d", t->name, t->rank);
         for (int d = 0; d < t->rank; d++)
             if (t->dim[d] < 1 || !checked_mul(size, t->dim[d], &size)) return fail(v, "tensor '%s' has extent %lld", t->name, (long long)t->dim[d]);
@@ -514,6 +522,7 @@ static bool verify_program(Verify *v) {
     const Program *p = v->p;
     if (!verify_sizes(v)) return false;
     for (int i = 0; i < p->buffers.n; i++) {
+        v->part = p->buffers.at[i];
         if (p->buffers.at[i]->space == SPACE_LOCAL) return fail(v, "buffer '%s' is local to no kernel", p->buffers.at[i]->name);
         if (!verify_buffer(v, p->buffers.at[i])) return false;
     }
@@ -526,7 +535,14 @@ static bool verify_program(Verify *v) {
     return verify_names(v);
 }
 
+const char *loop_verify_part(const Program *p, const void **part) {
+    Verify v = { .p = p, .a = p->arena, .lane = -1, .part = p };
+    bool ok = verify_program(&v);
+    *part = v.part;
+    return ok ? NULL : v.error;
+}
+
 const char *loop_verify(const Program *p) {
-    Verify v = { .p = p, .a = p->arena, .lane = -1 };
-    return verify_program(&v) ? NULL : v.error;
+    const void *part;
+    return loop_verify_part(p, &part);
 }
