@@ -1,6 +1,7 @@
 /* summary.c: the network as a table, and the memory that it takes. */
 #include "commands.h"
 #include "memory.h"
+#include "table.h"
 
 #include <stdio.h>
 
@@ -24,21 +25,35 @@ static void print_memory(const nrt_model *m, int threads)
     megabytes("peak memory", memory_total(&p), p.data_known ? "" : " (and the data set)");
 }
 
-int command_summary(const nrt_model *m, const Options *o)
+static void print_layers(const nrt_model *m)
 {
     int64_t params = 0, macs = 0;
     char shape[80];
-    printf("%s (%s), input %s, batch %lld, for %s\n\n", m->name, m->source, dataset_shape(shape, sizeof shape, m->input_rank, m->input_dim),
-           (long long)m->train.batch, m->cpu);
-    printf("%-28s %-14s %-14s %12s %14s\n", "layer", "kind", "output", "parameters", "multiply-adds");
+    int name_width = column_width("layer", 0), kind_width = column_width("kind", 0), shape_width = column_width("output", 0);
     for (int i = 0; i < m->layer_count; i++) {
         const nrt_layer *l = &m->layers[i];
-        printf("%-28s %-14s %-14s %12lld %14lld\n", l->name, l->kind, dataset_shape(shape, sizeof shape, l->rank, l->dim), (long long)l->params,
-               (long long)l->macs);
+        name_width = column_width(l->name, name_width);
+        kind_width = column_width(l->kind, kind_width);
+        shape_width = column_width(dataset_shape(shape, sizeof shape, l->rank, l->dim), shape_width);
+    }
+    printf("%-*s  %-*s  %-*s  %12s  %14s\n", name_width, "layer", kind_width, "kind", shape_width, "output", "parameters", "multiply-adds");
+    for (int i = 0; i < m->layer_count; i++) {
+        const nrt_layer *l = &m->layers[i];
+        printf("%-*s  %-*s  %-*s  %12lld  %14lld\n", name_width, l->name, kind_width, l->kind, shape_width,
+               dataset_shape(shape, sizeof shape, l->rank, l->dim), (long long)l->params, (long long)l->macs);
         params += l->params;
         macs += l->macs;
     }
-    printf("%-28s %-14s %-14s %12lld %14lld\n\n", "total", "", "", (long long)params, (long long)macs);
+    printf("%-*s  %-*s  %-*s  %12lld  %14lld\n", name_width, "total", kind_width, "", shape_width, "", (long long)params, (long long)macs);
+}
+
+int command_summary(const nrt_model *m, const Options *o)
+{
+    char shape[80];
+    printf("%s (%s), input %s, batch %lld, for %s\n\n", m->name, m->source, dataset_shape(shape, sizeof shape, m->input_rank, m->input_dim),
+           (long long)m->train.batch, m->cpu);
+    print_layers(m);
+    printf("\n");
     print_memory(m, option_threads(o));
     return EXIT_OK;
 }

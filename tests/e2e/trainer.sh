@@ -19,6 +19,21 @@ expect 0 ./lenet summary
 grep -Eq '61[, _]?706' out.txt || fail "summary does not give 61,706 parameters"
 for shape in 6x28x28 6x14x14 16x10x10 16x5x5 400 120 84 10; do grep -qw "$shape" out.txt || fail "summary lacks $shape"; done
 
+echo "== tables: columns are as wide as what stands in them"
+printf 'block a_block_of_a_long_name() { conv(8, 3, pad=1) -> adaptive_avg_pool(2) }\nblock around() { a_block_of_a_long_name() }\n' >long.net
+printf 'network long(1, 8, 8) -> 2 { around() -> flatten -> linear(2) }\ntrain { data = synthetic(); batch = 16 }\n' >>long.net
+expect 0 "$NETC" long.net
+expect 0 ./long time --steps 1 --threads 1
+grep -q '^long: batch 16, 1 thread, median of 1 step$' out.txt || fail "the heading: $(head -n 1 out.txt)"
+awk '/^all kernels/ { exit }
+    /\|/ { place = ""; for (i = 1; i <= length; i++) if (substr($0, i, 1) == "|") place = place " " i; if (bars && place != bars) exit 1; bars = place; rows++ }
+    /^kernel / { end = index($0, "MB") + 1; next }
+    end && NF { if (substr($0, end - 2, 4) !~ /^\.[0-9][0-9] ?$/) exit 1; kernels++ }
+    END { if (rows != 6 || kernels < 8) exit 1 }' out.txt || fail "a column is out of place: $(<out.txt)"
+expect 0 ./long summary
+awk '/^layer / { end = length } /^around1/ || /^total/ { if (length != end) exit 1; rows++ } END { if (rows != 3) exit 1 }' out.txt || fail "summary: $(<out.txt)"
+! grep -q ' $' out.txt || fail "blanks at the end of a line"
+
 echo "== test, predict, export, time"
 expect 0 ./lenet test
 expect 0 ./lenet predict --index 3
