@@ -142,7 +142,7 @@ static LLVMTypeRef elem_type(Body *b, const Buffer *buffer) {
 static LLVMValueRef load_space(Body *b, Space s) {
     static const struct { size_t field; const char *name; } fields[] = {
         [SPACE_STATE] = { offsetof(nrt_ctx, state), "state" }, [SPACE_ARENA] = { offsetof(nrt_ctx, arena), "arena" },
-        [SPACE_SCRATCH] = { offsetof(nrt_ctx, scratch), "scratch" }, [SPACE_X] = { offsetof(nrt_ctx, x), "x" },
+        [SPACE_SCRATCH] = { offsetof(nrt_ctx, scratch), "all_scratch" }, [SPACE_X] = { offsetof(nrt_ctx, x), "x" },
         [SPACE_LABELS] = { offsetof(nrt_ctx, labels), "labels" }, [SPACE_TARGET] = { offsetof(nrt_ctx, target), "target" },
         [SPACE_OUT] = { offsetof(nrt_ctx, out), "out" }, [SPACE_LOSS] = { offsetof(nrt_ctx, loss), "loss" },
     };
@@ -150,7 +150,7 @@ static LLVMValueRef load_space(Body *b, Space s) {
     LLVMValueRef at = emit_field(e, b->ctx, e->ptr, fields[s].field, fields[s].name);
     if (s != SPACE_SCRATCH) return at;
     LLVMValueRef skip = LLVMBuildMul(e->b, b->worker, emit_i64(e, e->p->scratch_bytes), "");
-    return LLVMBuildGEP2(e->b, e->i8, at, &skip, 1, "mine");
+    return LLVMBuildGEP2(e->b, e->i8, at, &skip, 1, "scratch");
 }
 
 /* Where a buffer's space begins: made once, in the entry block. */
