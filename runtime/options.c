@@ -35,7 +35,7 @@ static const Option options[] = {
     {"-o", "FILE", OPT_TEXT, AT(out), R, 0, 0, "where the output goes, as .npy"},
     {"--steps", "N", OPT_COUNT, AT(steps), M, 1, 1000000, "steps to measure (50)"},
     {"--forward", NULL, OPT_FLAG, AT(forward), M, 0, 0, "inference in place of training steps"},
-    {"--json", NULL, OPT_FLAG, AT(json), M, 0, 0, "print one JSON object"},
+    {"--json", NULL, OPT_FLAG, AT(json), S | M, 0, 0, "print one JSON object"},
     {"--help", NULL, OPT_FLAG, 0, T | E | P | R | S | M | X, 0, 0, "show this help"},
     {NULL, NULL, OPT_FLAG, 0, 0, 0, 0, NULL},
 };

@@ -19,6 +19,10 @@ expect 0 ./lenet summary
 grep -Eq '61[, _]?706' out.txt || fail "summary does not give 61,706 parameters"
 for shape in 6x28x28 6x14x14 16x10x10 16x5x5 400 120 84 10; do grep -qw "$shape" out.txt || fail "summary lacks $shape"; done
 
+expect 0 ./lenet summary --json --threads 2
+grep -qF '{"name":"conv2","kind":"conv","output":[16,10,10],"parameters":2416,"multiply_adds":240000},' out.txt || fail "summary --json: $(<out.txt)"
+grep -Eq '^\{"name":"lenet",.*,"input":\[1,28,28\],"batch":128,.*\],"threads":2,"state_bytes":[0-9]+,.*"peak_bytes":[0-9]+\}$' out.txt || fail "summary --json: $(<out.txt)"
+
 echo "== tables: columns are as wide as what stands in them"
 printf 'block a_block_of_a_long_name() { conv(8, 3, pad=1) -> adaptive_avg_pool(2) }\nblock around() { a_block_of_a_long_name() }\n' >long.net
 printf 'network long(1, 8, 8) -> 2 { around() -> flatten -> linear(2) }\ntrain { data = synthetic(); batch = 16 }\n' >>long.net
