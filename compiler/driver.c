@@ -497,6 +497,8 @@ static bool front_end(Driver *d) {
 static void run(Driver *d) {
     if (print_info(d) && front_end(d) && generate(d)) make_executable(d);
     if (d->code_module) emit_free(d->code_module);
+    const char *missing = d->code || diag_errors(d->diag) ? NULL : pass_not_run(&d->passes);
+    if (missing) diag_note(d->diag, (Span){0}, "pass '%s' of --print-after did not run: what was asked for needs no more than the passes before, or begins behind it", missing);
     if (!d->passes.options.time) return;
     Text t = {0};
     pass_print_times(&d->passes, &t);

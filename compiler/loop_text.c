@@ -253,6 +253,7 @@ typedef struct Parser {
     Kernel *k;
     const Var *scope[SCOPE_MAX];
     int depth;
+    Map buffers, locals, kernels; /* by name: the first of those that have it; locals are of the kernel at hand */
     Map places; /* from what loop_verify_part may name to a Span *: where it begins in the text */
 } Parser;
 
@@ -260,6 +261,12 @@ static void note_place(Parser *r, const void *part, Span place) {
     Span *at = ARENA_NEW(r->a, Span);
     *at = place;
     *map_at(r->a, &r->places, part) = at;
+}
+
+static void note_name(Parser *r, Map *names, const char *name, void *of) {
+    if (!name) return; /* what was wrong has been said */
+    void **at = map_at(r->a, names, name);
+    if (!*at) *at = of;
 }
 
 static bool key_number(Parser *r, const char *key, int64_t lo, int64_t *out) {
@@ -330,12 +337,10 @@ static Affine parse_affine(Parser *r) {
 /* ---- reading: expressions ---- */
 
 static const Buffer *find_buffer(Parser *r, const char *name, Span span) {
-    for (int i = 0; i < r->k->locals.n; i++)
-        if (r->k->locals.at[i]->name == name) return r->k->locals.at[i];
-    for (int i = 0; i < r->p->buffers.n; i++)
-        if (r->p->buffers.at[i]->name == name) return r->p->buffers.at[i];
-    scan_error(&r->s, span, "unknown buffer '%s'", name);
-    return NULL;
+    const Buffer *b = map_get(&r->locals, name);
+    if (!b) b = map_get(&r->buffers, name);
+    if (!b) scan_error(&r->s, span, "unknown buffer '%s'", name);
+    return b;
 }
 
 /* The indices of name[...], after the name. */
@@ -600,6 +605,7 @@ static void parse_kernel(Parser *r) {
     int pass = 0;
     r->k = k;
     r->depth = 0;
+    r->locals = (Map){0};
     note_place(r, k, r->s.token.span);
     scan_name(&r->s, &k->name);
     scan_expect(&r->s, "layer");
@@ -617,12 +623,14 @@ static void parse_kernel(Parser *r) {
         scan_next(&r->s);
         Buffer *b = parse_buffer(r);
         VEC_PUSH(r->a, &k->locals, b);
+        note_name(r, &r->locals, b->name, b);
     }
     k->body = ARENA_NEW(r->a, Stmt);
     k->body->kind = STMT_FOR;
     parse_list(r, k->body, 0);
     scan_expect(&r->s, "}");
     VEC_PUSH(r->a, &r->p->kernels, k);
+    note_name(r, &r->kernels, k->name, k);
 }
 
 static void parse_part(Parser *r, Segment *s) {
@@ -630,8 +638,7 @@ static void parse_part(Parser *r, Segment *s) {
     Span span = r->s.token.span;
     const char *name;
     if (!scan_name(&r->s, &name)) return;
-    for (int i = 0; i < r->p->kernels.n && !part.kernel; i++)
-        if (r->p->kernels.at[i]->name == name) part.kernel = r->p->kernels.at[i];
+    part.kernel = map_get(&r->kernels, name);
     if (!part.kernel) scan_error(&r->s, span, "unknown kernel '%s'", name);
     if (s->kind == SEGMENT_ITEMS) {
         scan_int(&r->s, 1, INT64_MAX, &part.items);
@@ -694,6 +701,7 @@ static void parse_program(Parser *r) {
     while (scan_accept(&r->s, "buffer")) {
         Buffer *b = parse_buffer(r);
         VEC_PUSH(r->a, &p->buffers, b);
+        note_name(r, &r->buffers, b->name, b);
     }
     while (scan_accept(&r->s, "kernel")) parse_kernel(r);
     parse_entry(r, &p->step);

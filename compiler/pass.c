@@ -50,6 +50,16 @@ bool pass_end(Passes *p, PassId id, const char *form, void (*print)(void *ctx, T
     return p->options.stop_after != (int)id;
 }
 
+const char *pass_not_run(const Passes *p) {
+    const char *first = NULL;
+    bool all = true;
+    for (int i = 0; i < PASS_COUNT; i++) {
+        all = all && p->options.print_after[i];
+        if (!first && p->options.print_after[i] && !p->ran[i]) first = passes[i].name;
+    }
+    return all ? NULL : first;
+}
+
 void pass_list(Text *out) {
     for (int i = 0; i < PASS_COUNT; i++) text_printf(out, "%-14s %s\n", passes[i].name, passes[i].doc);
 }

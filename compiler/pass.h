@@ -37,6 +37,8 @@ void pass_begin(Passes *p, PassId id);
 bool pass_end(Passes *p, PassId id, const char *form, void (*print)(void *ctx, Text *out), void *ctx);
 /* --list-passes. */
 void pass_list(Text *out);
+/* The first pass that was to print its form by name (not by --print-after-all), and has not run; or null. */
+const char *pass_not_run(const Passes *p);
 /* --time-passes. */
 void pass_print_times(const Passes *p, Text *out);
 void pass_free(Passes *p);
