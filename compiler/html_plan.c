@@ -42,7 +42,7 @@ static void head(const Html *h) {
 static void measured_cells(const Html *h, const Kernel *k) {
     const KernelTime *t = measured(h, k);
     if (!h->page->timing) return;
-    if (t) text_printf(h->out, "<td class=\"num\">%.4g</td><td class=\"num\">%.4g</td><td class=\"num\">%.4g</td>", predicted_ms(h, k), t->ms, t->gflops);
+    if (t) text_printf(h->out, "<td class=\"num\">%.4f</td><td class=\"num\">%.4f</td><td class=\"num\">%.4g</td>", predicted_ms(h, k), t->ms, t->gflops);
     else text_printf(h->out, "<td></td><td class=\"num\">not run</td><td></td>");
 }
 
