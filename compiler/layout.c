@@ -135,8 +135,8 @@ void layout_note_nest(Lower *lw, const Nest *n) {
 
 /* ---- addresses ---- */
 
-/* Transforms write, and contractions read, the same point of many channels or places in turn. Where these lie a multiple of a page apart, all of
- * them fall into one set of the first-level cache and a few of the second's; lines between them spread them over all sets. */
+/* Transforms write, and contractions read, the same point of many channels or places in turn. Where these lie a multiple of a kilobyte apart, all of
+ * them fall into a few sets of the first-level cache (of a page: into one) and of the second's; lines between them spread them over all sets. */
 static int64_t spread(const Buffer *b, int i, int64_t stride) {
     enum { PERIOD = 1024, GAP = 5 * 64 }; /* an odd number of lines */
     bool outer = b->rank >= 3 && i == (b->rank == 5);

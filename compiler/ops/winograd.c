@@ -435,6 +435,7 @@ static void lower_sum_turned(Lower *lw, const Node *n) {
     const Expr *v = expr_load(a, turned, lower_at(lw, 4, lower_block(lw), tile, lower_affine(lw, i, 1, 0), in));
     nest_update(nest, acc, expr_ternary(a, EXPR_FMA, d, v, acc));
     lower_emit(lw, nest, n, lower_at(lw, 3, place, out, in), acc);
+    lower_close_loop(lw);
 }
 
 static void lower_sum(Lower *lw, const Node *n) {

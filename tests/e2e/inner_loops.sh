@@ -10,6 +10,15 @@ look() { # NAME LEAST: how many such loops there must be at least
 look lenet 20
 look resnet18 80
 
+# What transforms spill lies within lines: the stack is aligned for vectors.
+spills='vmov[au]ps[[:space:]].*(%zmm[0-9]+, *-?[0-9]*\(%r[sb]p\)|\(%r[sb]p\), *%zmm)'
+(($(grep -Ec "$spills" resnet18.s) >= 100)) || fail "no spills to look at"
+! grep -E "$spills" resnet18.s | grep -q vmovups || fail "vectors are spilled across lines"
+
+# Squares are turned by shuffles: a number at a time, no kernel of weights would use two vectors' numbers in one instruction.
+turned=$(awk '/^resnet18[.].*backward_weights.*:$/ { inside = 1 } /^\.Lfunc_end/ { inside = 0 } inside && /vpermt2ps|vunpck|vshuf|vblendm|vinsertf64x4/' resnet18.s | wc -l)
+((turned >= 400)) || fail "$turned shuffles in kernels of weights: squares are not turned in registers"
+
 # A loop that spills is seen: a store to the stack in every run of six multiply-adds, of which only register tiles have so many.
 awk '{ run = /vfmadd/ ? run + 1 : 0 } run == 6 { print "\tvmovups\t%zmm0, 64(%rsp)"; planted++ } { print } END { exit !planted }' lenet.s >spilled.s || fail "no run of multiply-adds"
 ! awk -v least=20 -f "$tests/e2e/inner_loops.awk" spilled.s || fail "a spill was not seen"
