@@ -329,6 +329,7 @@ static PlanOptions plan_switches(const Driver *d) {
     p.partial = d->options.on[SWITCH_PARTIAL];
     p.winograd = d->options.on[SWITCH_WINOGRAD];
     p.tuned = d->options.on[SWITCH_TUNED] ? &d->tuned : NULL;
+    p.prefetch = d->options.on[SWITCH_PREFETCH];
     if (!d->options.on[SWITCH_STREAM]) p.stream_bytes = 0;
     return p;
 }

@@ -629,11 +629,30 @@ static void serial_loop(Body *b, const Stmt *s) {
     LLVMPositionBuilderAtEnd(e->b, after);
 }
 
+/* The line of buffer[at], or that of each lane. */
+static void prefetch(Body *b, const Stmt *s) {
+    enum { READ = 0, EVERY_CACHE = 3, DATA = 1 };
+    Place p = find_place(b, s->buffer, s->at);
+    unsigned lines = b->lanes > 1 && p.lane_bytes != 0 && p.lane_bytes != elem_bytes(s->buffer) ? b->lanes : 1;
+    for (unsigned i = 0; i < lines; i++) {
+        LLVMValueRef args[] = { place_lane(b, &p, i), emit_i32(b->e, READ), emit_i32(b->e, EVERY_CACHE), emit_i32(b->e, DATA) };
+        emit_intrinsic(b->e, "llvm.prefetch", b->e->ptr, args, 4);
+    }
+}
+
+static void set_place(Body *b, const Stmt *s) {
+    LLVMSetCurrentDebugLocation2(b->e->b, emit_place(b->e, place_of(b, s->span.file > 0 ? s->span : b->k->span), b->subprogram));
+}
+
 static void stmt(Body *b, const Stmt *s) {
     switch (s->kind) {
     case STMT_COMMENT: break;
+    case STMT_PREFETCH:
+        set_place(b, s);
+        prefetch(b, s);
+        break;
     case STMT_STORE:
-        LLVMSetCurrentDebugLocation2(b->e->b, emit_place(b->e, place_of(b, s->span.file > 0 ? s->span : b->k->span), b->subprogram));
+        set_place(b, s);
         store(b, s, expr(b, s->value));
         break;
     case STMT_FOR:

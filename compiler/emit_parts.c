@@ -17,6 +17,7 @@ static int64_t expr_size(const Expr *e) {
 static int64_t code_size(const Stmt *s) {
     int64_t n = 0, times = 1;
     if (s->kind == STMT_STORE) return expr_size(s->value);
+    if (s->kind == STMT_PREFETCH) return 1;
     if (s->kind != STMT_FOR) return 0;
     for (int i = 0; i < s->body.n; i++) n += code_size(s->body.at[i]);
     if (s->var && s->loop == LOOP_UNROLL) times = i64_max(1, s->hi[0].c - s->lo[0].c);

@@ -198,6 +198,12 @@ Stmt *stmt_store(Arena *a, const Buffer *b, const Affine *at, const Expr *value,
     return s;
 }
 
+Stmt *stmt_prefetch(Arena *a, const Buffer *b, const Affine *at, Span span) {
+    Stmt *s = stmt_store(a, b, at, NULL, span);
+    s->kind = STMT_PREFETCH;
+    return s;
+}
+
 /* How far the element at[] of a buffer moves, in elements, if v goes one further. */
 static int64_t stride_along(const Buffer *b, const Affine *at, const Var *v) {
     int64_t sum = 0;

@@ -108,7 +108,7 @@ const char *expr_text(ExprKind kind);
 /* ---- statements ---- */
 
 typedef enum { LOOP_SERIAL, LOOP_UNROLL, LOOP_LANE } LoopKind;
-typedef enum { STMT_FOR, STMT_STORE, STMT_COMMENT } StmtKind;
+typedef enum { STMT_FOR, STMT_STORE, STMT_PREFETCH, STMT_COMMENT } StmtKind;
 enum { BOUND_MAX = 3 };
 
 typedef struct Stmt Stmt;
@@ -122,7 +122,8 @@ struct Stmt {
     Affine lo[BOUND_MAX], hi[BOUND_MAX];
     int64_t step;
     VEC(Stmt *) body;
-    /* STORE: buffer[at] = value; streamed: past the caches where that is possible, since nobody reads it soon */
+    /* STORE: buffer[at] = value; streamed: past the caches where that is possible, since nobody reads it soon.
+     * PREFETCH: buffer[at], which may lie outside of the buffer, will be read soon: its line, or those of all lanes, may be fetched. */
     const Buffer *buffer;
     const Affine *at;
     const Expr *value;
@@ -133,6 +134,7 @@ struct Stmt {
 
 Stmt *stmt_for(Arena *a, const Var *v, LoopKind kind, Affine lo, Affine hi, int64_t step);
 Stmt *stmt_store(Arena *a, const Buffer *b, const Affine *at, const Expr *value, Span span);
+Stmt *stmt_prefetch(Arena *a, const Buffer *b, const Affine *at, Span span);
 Stmt *stmt_comment(Arena *a, const char *text);
 void stmt_add(Arena *a, Stmt *loop, Stmt *child);
 /* Does the loop, inside of a lane loop over `lane`, copy a square of lanes x lanes f32 that lie in rows along the loop to where they lie in rows

@@ -67,6 +67,7 @@ static void put_expr(Writer *w, const Expr *e) {
 
 static void put_stmt(Writer *w, const Stmt *s) {
     put(w, s->kind);
+    if (s->kind == STMT_PREFETCH) put_access(w, s->buffer, s->at);
     if (s->kind == STMT_STORE) {
         put(w, s->streamed);
         put_access(w, s->buffer, s->at);

@@ -145,6 +145,12 @@ static void print_stmt(Text *t, const Program *p, const Stmt *s, int depth) {
         print_span(t, p->model, s->span);
         text_printf(t, "\n");
         break;
+    case STMT_PREFETCH:
+        text_printf(t, "prefetch ");
+        print_access(t, s->buffer, s->at);
+        print_span(t, p->model, s->span);
+        text_printf(t, "\n");
+        break;
     case STMT_COMMENT:
         text_printf(t, "note ");
         print_string(t, s->text);
@@ -530,6 +536,16 @@ static Stmt *parse_store(Parser *r) {
     return s;
 }
 
+static Stmt *parse_prefetch(Parser *r) {
+    Affine at[BUFFER_RANK];
+    Span span = r->s.token.span, from = { 0 };
+    const char *name;
+    if (!scan_name(&r->s, &name)) return NULL;
+    const Buffer *b = parse_indices(r, name, span, at);
+    scan_span(&r->s, r->p->model, &from);
+    return b && !r->s.failed ? stmt_prefetch(r->a, b, at, from) : NULL;
+}
+
 /* Is the current token this word, with something else than an index behind it (then it is a buffer's name)? */
 static bool at_word(const Parser *r, const char *word) {
     return r->s.token.kind == SCAN_NAME && scan_is(&r->s, word) && !(r->s.pos < r->s.n && r->s.text[r->s.pos] == '[');
@@ -542,6 +558,10 @@ static Stmt *parse_stmt(Parser *r, int depth) {
             scan_next(&r->s);
             return parse_for(r, (LoopKind)kind, depth);
         }
+    if (at_word(r, "prefetch")) {
+        scan_next(&r->s);
+        return parse_prefetch(r);
+    }
     if (!at_word(r, "note")) return parse_store(r);
     scan_next(&r->s);
     return scan_string(&r->s, &text) ? stmt_comment(r->a, text) : NULL;

@@ -281,6 +281,16 @@ static bool verify_store(Verify *v, const Stmt *s) {
     return true;
 }
 
+/* Any address will do. */
+static bool verify_prefetch(Verify *v, const Stmt *s) {
+    Form x;
+    if (!s->buffer || !owns_buffer(v, s->buffer)) return fail(v, "buffer '%s' is not the program's nor a local of this kernel", s->buffer ? s->buffer->name : "(null)");
+    if (s->buffer->space == SPACE_LOCAL) return fail(v, "prefetch of '%s', which is a local", s->buffer->name);
+    for (int i = 0; i < s->buffer->rank; i++)
+        if (!form_of(v, s->at[i], &x)) return false;
+    return true;
+}
+
 /* Whether a form is a constant once unroll loops are expanded. */
 static bool is_constant(const Verify *v, const Form *x) {
     for (int i = 0; i < v->depth; i++)
@@ -376,6 +386,7 @@ static bool verify_stmt(Verify *v, const Stmt *s) {
     v->part = s;
     switch (s->kind) {
     case STMT_STORE: return verify_store(v, s);
+    case STMT_PREFETCH: return verify_prefetch(v, s);
     case STMT_COMMENT: return s->text != NULL || fail(v, "a comment has no text");
     case STMT_FOR: return s->var ? verify_for(v, s) : verify_list(v, s);
     }

@@ -8,7 +8,7 @@ PlanOptions plan_options(const Target *target, int level) {
     enum { WEIGHTS_CACHE = 192 << 10, STEP_BYTES = 512 << 10 }; /* of 512 KiB (Zen 3) to 2 MiB: the data passes through the same cache */
     enum { STREAM_BYTES = 12 << 20 };                              /* a core's own cache, and its share of the last one where others use it, too */
     Machine m = {.lanes = on ? target->lanes : 1, .registers = target->registers, .fmas = target->fmas, .cache = WEIGHTS_CACHE};
-    return (PlanOptions){.machine = m, .fuse = on, .depth_first = on, .tile = on, .partial = on, .winograd = on, .step_bytes = STEP_BYTES, .stream_bytes = on ? STREAM_BYTES : 0};
+    return (PlanOptions){.machine = m, .fuse = on, .depth_first = on, .tile = on, .partial = on, .winograd = on, .prefetch = on, .step_bytes = STEP_BYTES, .stream_bytes = on ? STREAM_BYTES : 0};
 }
 
 /* ---- reading the graph ---- */

@@ -37,6 +37,7 @@ typedef struct PlanOptions {
     bool partial;      /* small batch sums may be taken in parts */
     bool winograd;     /* convolutions may be Winograd's (algorithm.h) ... */
     int64_t stream_bytes; /* results go past the caches if so many bytes are touched until they are read; 0: none do */
+    bool prefetch;     /* what is read soon is asked for in time */
     int64_t step_bytes; /* tiles of a lane block that take more go through Winograd's stages row by row */
     const Tuned *tuned; /* what was measured on this machine goes before what is predicted; or null */
     int winograd_tile; /* ... 0: where and with the tile that predicted time says; else with this tile, wherever there is a form for it: for tests */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lower_internal.h"
+#include "prefetch.h"
 
 /* ---- state and the context's arrays ---- */
 
@@ -265,6 +266,7 @@ Program *program_lower(Arena *a, Diag *diag, Graph *g, const PlanOptions *option
     prog->infer.name = "infer";
     add_entry(&b, step, &prog->step);
     add_entry(&b, infer, &prog->infer);
+    if (options->prefetch) prefetch_program(prog);
     check_memory(diag, g, prog);
     return prog;
 }

@@ -1,6 +1,7 @@
 # The loops, the emitter and the linker. Libraries that the tests compile and load call back into them: hence ENABLE_EXPORTS.
 set(loop_test_sources
     loop ${CMAKE_SOURCE_DIR}/tests/unit/test_loop.c
+    prefetch ${CMAKE_SOURCE_DIR}/tests/unit/test_prefetch.c
     loop_emit ${CMAKE_SOURCE_DIR}/tests/unit/test_loop_emit.c
     link ${CMAKE_SOURCE_DIR}/tests/unit/test_link.c
     math ${CMAKE_SOURCE_DIR}/tests/ops/test_math.c)

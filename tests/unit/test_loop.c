@@ -99,6 +99,8 @@ static const char *plant(Sample *s, int fault) {
     case 22: s->acc->bytes = 1 << 20; return "locals take more than";
     case 23: stmt_add(a, h->k->body, stmt_store(a, s->y, (Affine[]){ affine_const(0), affine_const(0) },
              expr_unary(a, EXPR_LANE_SUM, expr_real(a, 1)), (Span){ 0 })); return "lane_sum outside a lane loop";
+    case 24: stmt_add(a, s->lane, stmt_prefetch(a, s->acc, (Affine[]){ V(s->lane) }, (Span){ 0 })); return "prefetch of 'acc', which is a local";
+    case 25: stmt_add(a, s->lane, stmt_prefetch(a, s->y, (Affine[]){ affine_var(a, other), V(s->lane) }, (Span){ 0 })); return "variable 'other' is used outside its loop";
     default: h->p->scratch_bytes = 4; return "not a multiple of 64";
     }
 }
@@ -192,6 +194,7 @@ START_TEST(text_covers) {
     Stmt *u = harness_loop(h, k->body, LOOP_UNROLL, "u", 0, 4);
     u->step = 3;
     stmt_add(h->a, u, stmt_store(h->a, s.y, (Affine[]){ affine_const(0), V(u) }, expr_real(h->a, 0.1), (Span){ 0 }));
+    stmt_add(h->a, s.lane, stmt_prefetch(h->a, s.y, (Affine[]){ affine_offset(V(s.nb), 99), V(s.lane) }, (Span){ 0 }));
     nrt_tensor t = { "conv1.weight", NRT_WEIGHT, 2, { 2, 3 }, 0, 3, 2 };
     h->p->state_bytes = 64;
     VEC_PUSH(h->a, &h->p->tensors, t);
@@ -209,6 +212,8 @@ static char *replaced(Arena *a, const char *text, const char *from, const char *
 
 static const struct { const char *from, *to, *want; } broken[] = {
     { "lane l", "lane 5", "expected" },
+    { "y[nb, l] = acc[l]", "prefetch y[nb]", "expected" },
+    { "y[nb, l] = acc[l]", "prefetch", "expected" },
     { "fma(x", "fam(x", "unknown operator 'fam'" },
     { "x[nb, i - 1", "z[nb, i - 1", "unknown buffer 'z'" },
     { "x[nb, i - 1", "x[nb, j - 1", "unknown variable 'j'" },
@@ -278,7 +283,7 @@ int main(void) {
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, affine);
     tcase_add_test(tc, verify_accepts);
-    tcase_add_loop_test(tc, verify_catches, 0, 25);
+    tcase_add_loop_test(tc, verify_catches, 0, 27);
     tcase_add_test(tc, verify_bounds);
     tcase_add_test(tc, text_identity);
     tcase_add_test(tc, text_covers);

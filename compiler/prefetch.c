@@ -1,0 +1,262 @@
+/* prefetch.c: see prefetch.h. The statements of one pass are gone through as they will be unrolled; what they load becomes a list of lines, each
+ * once. The lines of another pass are the same ones, so many bytes further. */
+#include "prefetch.h"
+
+#include <stdlib.h>
+
+enum {
+    LINE = 64,             /* bytes of a line of the caches */
+    LINES_MOST = 256,      /* of one pass; what reads more is left alone */
+    LINES_AHEAD = 96,      /* so many are on their way: what memory delivers while it answers one request, and as much again */
+    STREAMS = 6,           /* that the processor follows by itself */
+    WORTH = 3,             /* a loop is worth it that has so many times the passes: what is asked for beyond its end is asked in vain */
+    LOOPS_MOST = 80        /* around a statement */
+};
+
+/* A line, or (where the lanes are apart) a line for each lane. */
+typedef struct Line { const Buffer *buffer; const Affine *at; Affine byte; Span span; } Line;
+typedef struct Lines { int n; Line line[LINES_MOST]; Stmt *asked[LINES_MOST]; } Lines;
+
+typedef struct Bound { const Var *var; int64_t value; } Bound;
+
+typedef struct Pass {
+    Arena *a;
+    int64_t lanes;
+    Lines lines;
+    const Var *lane;
+    Stmt *around[LOOPS_MOST];  /* the loops around, the innermost last, ... */
+    int naround, alone;        /* ... of which those from number `alone` on hold nothing but one another */
+    Bound bound[LOOPS_MOST];   /* unrolled variables, while a pass is gone through */
+    int nbound;
+} Pass;
+
+static int64_t size_of(const Buffer *b) { return b->elem == ELEM_U8 ? 1 : 4; }
+static bool is_loop(const Stmt *s, LoopKind kind) { return s->kind == STMT_FOR && s->var && s->loop == kind; }
+
+/* ---- the lines of a pass ---- */
+
+static bool same_line(const Line *x, int64_t x_bytes, const Line *y, int64_t y_bytes) {
+    Affine from = x->byte, to = y->byte;
+    if (x->buffer != y->buffer || floor_div(from.c + x_bytes, LINE) != floor_div(to.c + y_bytes, LINE)) return false;
+    from.c = to.c = 0;
+    return affine_equal(from, to);
+}
+
+/* Is the line, so many bytes further, among these? */
+static bool has_line(const Lines *l, const Line *x, int64_t further) {
+    for (int i = 0; i < l->n; i++)
+        if (same_line(x, further, &l->line[i], 0)) return true;
+    return false;
+}
+
+static Affine bind_all(const Pass *p, Affine x) {
+    for (int i = 0; i < p->nbound; i++) x = affine_subst(p->a, x, p->bound[i].var, affine_const(p->bound[i].value));
+    return x;
+}
+
+static bool add_load(const Pass *p, const Expr *e, Span span, Lines *l) {
+    const Buffer *b = e->buffer;
+    if (b->space == SPACE_LOCAL || !b->rank) return true;
+    Affine *at = ARENA_ARRAY(p->a, Affine, b->rank), byte = affine_const(b->offset + b->base * size_of(b));
+    for (int i = 0; i < b->rank; i++) {
+        at[i] = bind_all(p, e->at[i]);
+        byte = affine_add(p->a, byte, affine_scale(p->a, at[i], b->stride[i] * size_of(b)));
+    }
+    Line x = {b, at, byte, span};
+    if (!affine_coef(byte, p->lane) || has_line(l, &x, 0)) return true;
+    if (l->n == LINES_MOST) return false;
+    l->line[l->n++] = x;
+    return true;
+}
+
+static bool add_expr(const Pass *p, const Expr *e, Span span, Lines *l) {
+    if (e->kind == EXPR_LOAD) return add_load(p, e, span, l);
+    for (int i = 0, n = expr_operands(e->kind); i < n; i++)
+        if (!add_expr(p, e->arg[i], span, l)) return false;
+    return true;
+}
+
+/* Passes of a loop whose bounds are numbers; 0: not known. */
+static int64_t passes_of(const Stmt *s) {
+    if (s->nlo != 1 || s->nhi != 1 || s->lo[0].n || s->hi[0].n) return 0;
+    return i64_max(0, ceil_div(s->hi[0].c - s->lo[0].c, s->step));
+}
+
+static bool add_list(Pass *p, const Stmt *list, Lines *l);
+
+/* False where it reads too much, or not the same in each pass. */
+static bool add_stmt(Pass *p, const Stmt *s, Lines *l) {
+    if (s->kind == STMT_STORE) return add_expr(p, s->value, s->span, l);
+    if (s->kind != STMT_FOR) return true;
+    if (!s->var || s->loop == LOOP_LANE) return s->var ? false : add_list(p, s, l);
+    int64_t passes = passes_of(s);
+    if (!passes || passes > LINES_MOST || p->nbound == LOOPS_MOST) return false;
+    bool good = true;
+    for (int64_t i = 0; i < passes && good; i++) {
+        p->bound[p->nbound++] = (Bound){s->var, s->lo[0].c + i * s->step};
+        good = add_list(p, s, l);
+        p->nbound--;
+    }
+    return good;
+}
+
+static bool add_list(Pass *p, const Stmt *list, Lines *l) {
+    for (int i = 0; i < list->body.n; i++)
+        if (!add_stmt(p, list->body.at[i], l)) return false;
+    return true;
+}
+
+/* ---- asking ---- */
+
+static Stmt *ask_for(const Pass *p, const Line *x, const Var *v, int64_t further) {
+    Affine at[BUFFER_RANK];
+    for (int i = 0; i < x->buffer->rank; i++) at[i] = v ? affine_subst(p->a, x->at[i], v, affine_offset(affine_var(p->a, v), further)) : x->at[i];
+    return stmt_prefetch(p->a, x->buffer, at, x->span);
+}
+
+/* Puts n statements, spread evenly, in front of those of the list from number `from` to its end or (close) all in front of that one. */
+static void insert(Pass *p, Stmt *list, int from, bool close, Stmt *const *asked, int n) {
+    int old = list->body.n - from, done = 0;
+    Stmt **rest = arena_copy(p->a, &list->body.at[from], sizeof *rest * (size_t)old);
+    list->body.n = from;
+    for (int i = 0; i < old; i++) {
+        for (; done < n && (close || (int64_t)done * old < (int64_t)(i + 1) * n); done++) stmt_add(p->a, list, asked[done]);
+        stmt_add(p->a, list, rest[i]);
+    }
+}
+
+/* ---- behind a sum ---- */
+
+static bool stores_only_locals(const Stmt *s) {
+    if (s->kind == STMT_STORE) return s->buffer->space == SPACE_LOCAL;
+    for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++)
+        if (!stores_only_locals(s->body.at[i])) return false;
+    return true;
+}
+
+/* Statement number i of the list is a loop that sums up. Returns how many statements were put in front of it. */
+static int ask_behind_sum(Pass *p, Stmt *list, int i) {
+    Lines *l = &p->lines;
+    l->n = 0;
+    for (int j = i + 1; j < list->body.n; j++)
+        if (!add_stmt(p, list->body.at[j], l)) break;
+    for (int k = 0; k < l->n; k++) l->asked[k] = ask_for(p, &l->line[k], NULL, 0);
+    insert(p, list, i, true, l->asked, l->n);
+    return l->n;
+}
+
+/* ---- ahead in a loop ---- */
+
+/* Bytes that the line moves in a pass of the loop. */
+static int64_t bytes_along(const Line *x, const Stmt *loop) { return affine_coef(x->byte, loop->var) * loop->step; }
+
+/* Does the next pass of the loop read the line of this number for the first time? */
+static bool is_fresh(const Lines *l, int i, const Stmt *loop) { return !has_line(l, &l->line[i], bytes_along(&l->line[i], loop)); }
+
+/* Lines that this one stands for. */
+static int64_t lines_of(const Pass *p, const Line *x) { return affine_coef(x->byte, p->lane) == size_of(x->buffer) ? 1 : p->lanes; }
+
+static int64_t count_fresh(const Pass *p, const Lines *l, const Stmt *loop) {
+    int64_t n = 0;
+    for (int i = 0; i < l->n; i++) n += is_fresh(l, i, loop) ? lines_of(p, &l->line[i]) : 0;
+    return n;
+}
+
+/* Does the processor find out by itself what the loop reads next: few streams of lines side by side? */
+static bool is_guessed(const Pass *p, const Lines *l, const Stmt *loop) {
+    int64_t fresh = count_fresh(p, l, loop), stride = 0;
+    for (int i = 0; i < l->n; i++)
+        if (is_fresh(l, i, loop)) stride = i64_max(stride, llabs(bytes_along(&l->line[i], loop)));
+    bool jumps = stride > 2 * LINE * fresh;
+    return !jumps && fresh * LINE < STREAMS * i64_max(stride, LINE);
+}
+
+typedef struct Distance { const Stmt *loop; int64_t passes; } Distance; /* loop null: none */
+
+/* The innermost loop that is long enough for a few of its passes to hold LINES_AHEAD. */
+static Distance distance_of(const Pass *p, const Lines *l) {
+    int64_t inside = 1;
+    for (int i = p->naround - 1; i >= p->alone; i--) {
+        const Stmt *loop = p->around[i];
+        int64_t passes = passes_of(loop), lines = count_fresh(p, l, loop);
+        if (!lines || !passes) continue;
+        int64_t ahead = ceil_div(LINES_AHEAD, lines * inside);
+        if (passes >= WORTH * ahead) return (Distance){loop, ahead};
+        inside *= passes;
+    }
+    return (Distance){0};
+}
+
+/* `list`: the statements of a pass of the innermost loop around. */
+static void ask_ahead(Pass *p, Stmt *list) {
+    const Stmt *inner = p->around[p->naround - 1];
+    Lines *l = &p->lines;
+    l->n = 0;
+    if (!add_list(p, list, l) || !count_fresh(p, l, inner) || is_guessed(p, l, inner)) return;
+    Distance d = distance_of(p, l);
+    if (!d.loop) return;
+    int n = 0;
+    for (int i = 0; i < l->n; i++)
+        if (is_fresh(l, i, d.loop) && is_fresh(l, i, inner)) l->asked[n++] = ask_for(p, &l->line[i], d.loop->var, d.passes * d.loop->step);
+    insert(p, list, 0, false, l->asked, n);
+}
+
+/* ---- walking ---- */
+
+static bool has_loop(const Stmt *s) {
+    if (s->kind != STMT_FOR) return false;
+    if (is_loop(s, LOOP_SERIAL) || is_loop(s, LOOP_LANE)) return true;
+    for (int i = 0; i < s->body.n; i++)
+        if (has_loop(s->body.at[i])) return true;
+    return false;
+}
+
+/* The list with the statements of a pass: the loop's own, or that of a loop over the lanes which is all there is in it; null where there are loops inside. */
+static Stmt *straight_list(const Pass *p, Stmt *loop) {
+    Stmt *list = !p->lane && loop->body.n == 1 && is_loop(loop->body.at[0], LOOP_LANE) ? loop->body.at[0] : loop;
+    if (!p->lane && list == loop) return NULL;
+    for (int i = 0; i < list->body.n; i++)
+        if (has_loop(list->body.at[i])) return NULL;
+    return list;
+}
+
+static void visit(Pass *p, Stmt *list);
+
+static void visit_serial(Pass *p, Stmt *loop) {
+    const Var *lane = p->lane;
+    if (p->naround == LOOPS_MOST) return;
+    p->around[p->naround++] = loop;
+    Stmt *list = straight_list(p, loop);
+    if (list && list != loop) p->lane = list->var;
+    if (list) ask_ahead(p, list);
+    else visit(p, loop);
+    p->lane = lane;
+    p->naround--;
+}
+
+static void visit(Pass *p, Stmt *list) {
+    int before = p->alone;
+    if (list->body.n > 1) p->alone = p->naround;
+    for (int i = 0; i < list->body.n; i++) {
+        Stmt *s = list->body.at[i];
+        if (is_loop(s, LOOP_LANE)) {
+            p->lane = s->var;
+            visit(p, s);
+            p->lane = NULL;
+        } else if (is_loop(s, LOOP_SERIAL) && p->lane && stores_only_locals(s)) {
+            i += ask_behind_sum(p, list, i);
+        } else if (is_loop(s, LOOP_SERIAL)) {
+            visit_serial(p, s);
+        } else if (s->kind == STMT_FOR) {
+            visit(p, s);
+        }
+    }
+    p->alone = before;
+}
+
+void prefetch_program(Program *program) {
+    Pass *p = ARENA_NEW(program->arena, Pass);
+    p->a = program->arena;
+    p->lanes = program->lanes;
+    for (int i = 0; i < program->kernels.n; i++) visit(p, program->kernels.at[i]->body);
+}

@@ -1,0 +1,192 @@
+/* test_prefetch.c: which lines a kernel asks for, where, and how far ahead; and which kernels ask for nothing. Kernels stand as text: what the pass
+ * makes of them is compared as text. */
+#include "../../compiler/loop_text.h"
+#include "../../compiler/prefetch.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* x: pictures of 4 channels, 64 x 64; w: weights, 1024 x 1024; y: what is made; s: a sum for each lane. */
+static const char program_text[] =
+    "network net Nx4 -> Nx4 from \"net.net\"\n"
+    "train { batch=16 }\n"
+    "program lanes=16 chunk=1 state=4194304 arena=2097152 scratch=0\n"
+    "buffer w f32 [1024, 1024] state offset=0 bytes=4194304 base=0 stride [1024, 1]\n"
+    "buffer x f32 [-1, 4, 64, 64, 16] arena offset=0 bytes=1048576 base=0 stride [262144, 65536, 1024, 16, 1]\n"
+    "buffer y f32 [-1, 4, 64, 64, 16] arena offset=1048576 bytes=1048576 base=0 stride [262144, 65536, 1024, 16, 1]\n"
+    "kernel k layer l other flops=0 bytes=0 slots=0 (lo, hi, task, n, blocks, chunks) \"\" {\n"
+    "    local s f32 [16] local offset=0 bytes=64 base=0 stride [1]\n"
+    "%s"
+    "}\n"
+    "step { segment s blocks { k } }\n"
+    "infer { }\n";
+
+/* The lines of the kernel's body after the pass, without what stands in front of each. */
+static char *prefetched(Arena *a, const char *body) {
+    const char *text = arena_printf(a, program_text, body);
+    Diag *d = diag_new(a);
+    Program *p = loop_parse(a, d, diag_add_file(d, "t.loops", text, strlen(text)));
+    if (!p) diag_flush(d, stderr, COLOR_NEVER, false);
+    ck_assert(p != NULL);
+    prefetch_program(p);
+    const char *why = loop_verify(p);
+    ck_assert_msg(!why, "%s", why);
+    Text t = { 0 };
+    loop_print(p, &t);
+    char *copy = arena_str(a, t.at, t.n), *first = strstr(copy, "stride [1]\n"), *end = strstr(copy, "\n}\n");
+    text_free(&t);
+    ck_assert(first && end);
+    *end = 0;
+    return first + strlen("stride [1]\n");
+}
+
+static int count(const char *text, const char *what) {
+    int n = 0;
+    for (const char *at = strstr(text, what); at; at = strstr(at + 1, what)) n++;
+    return n;
+}
+
+/* What `first` and then `second` stand for are in the text, in that order. */
+static bool in_order(const char *text, const char *first, const char *second) {
+    const char *at = strstr(text, first);
+    return at && strstr(at, second);
+}
+
+#define EXPECT(condition) ck_assert_msg(condition, "%s\n%s", #condition, text)
+
+/* ---- behind a sum ---- */
+
+#define SUM "s[l] = 0.0\nfor i = 0 .. 32 {\ns[l] = fma(x[0, 0, i, 0, l], 2.0, s[l])\n}\n"
+
+START_TEST(behind_sum) {
+    Arena *a = arena_new();
+    const char *text = prefetched(a, "lane l = 0 .. 16 {\n" SUM "unroll u = 0 .. 2 {\ny[0, 0, 0, u, l] = s[l] + x[0, 1, 0, u, l] + w[3, 4]\n}\n}\n");
+    EXPECT(count(text, "prefetch") == 2 && count(text, "prefetch w") == 0); /* a number for all lanes is no stream */
+    EXPECT(in_order(text, "prefetch x[0, 1, 0, 0, l]", "prefetch x[0, 1, 0, 1, l]"));
+    EXPECT(in_order(text, "prefetch x[0, 1, 0, 1, l]", "for i"));
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(behind_sum_in_a_loop) { /* a tile that is finished point by point */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, "lane l = 0 .. 16 {\n" SUM "for u = 0 .. 3 {\ny[0, 0, 0, u, l] = s[l] * x[0, 1, 0, u, l]\n}\n}\n");
+    EXPECT(count(text, "prefetch") == 3 && in_order(text, "prefetch x[0, 1, 0, 2, l]", "for i"));
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(lines_once) { /* eight images of a lane block are half a line */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, "lane l = 0 .. 8 {\n" SUM "y[0, 0, 0, 0, l] = s[l] + x[0, 1, 0, 0, l] + x[0, 1, 0, 0, l + 8] + x[0, 1, 0, 0, l]\n}\n");
+    EXPECT(count(text, "prefetch") == 1);
+    arena_free(a);
+}
+END_TEST
+
+/* ---- ahead in a loop ---- */
+
+/* Rows r of a picture, two columns of each, in passes over c. */
+static char *rows_of(Arena *a, int rows, int passes) {
+    char *body = arena_printf(a, "lane l = 0 .. 16 {\nfor c = 0 .. %d {\n", passes);
+    for (int r = 0; r < rows; r++) body = arena_printf(a, "%sy[0, 1, %d, c, l] = x[0, 0, %d, 2*c, l] + x[0, 0, %d, 2*c + 1, l]\n", body, r, r, r);
+    return arena_printf(a, "%s}\n}\n", body);
+}
+
+START_TEST(many_streams) { /* 8 rows, 16 lines a pass: 96 lines are 6 passes */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, rows_of(a, 8, 32));
+    EXPECT(count(text, "prefetch") == 16);
+    EXPECT(strstr(text, "prefetch x[0, 0, 0, 2*c + 12, l]") && strstr(text, "prefetch x[0, 0, 7, 2*c + 13, l]"));
+    EXPECT(in_order(text, "y[0, 1, 3, c, l]", "prefetch x[0, 0, 4, 2*c + 12, l]") && in_order(text, "prefetch x[0, 0, 4, 2*c + 12, l]", "y[0, 1, 4, c, l]")); /* spread */
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(few_streams) { /* five rows side by side are guessed */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, rows_of(a, 5, 32));
+    EXPECT(count(text, "prefetch") == 0);
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(too_short) { /* of 17 passes 6 would ask in vain */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, rows_of(a, 8, 17));
+    EXPECT(count(text, "prefetch") == 0);
+    text = prefetched(a, rows_of(a, 8, 18));
+    EXPECT(count(text, "prefetch") == 16);
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(read_again) { /* of eight columns, six apart, a pass reads six for the first time */
+    Arena *a = arena_new();
+    char *body = "";
+    for (int i = 0; i < 64; i++) body = arena_printf(a, "%sy[0, 1, %d, c, l] = x[0, 0, %d, 6*c + %d, l]\n", body, i, i / 8, i % 8);
+    const char *text = prefetched(a, arena_printf(a, "lane l = 0 .. 16 {\nfor c = 0 .. 9 {\n%s}\n}\n", body));
+    EXPECT(count(text, "prefetch") == 48); /* 96 lines are two passes */
+    EXPECT(strstr(text, "prefetch x[0, 0, 0, 6*c + 14, l]") && !strstr(text, "prefetch x[0, 0, 0, 6*c + 13, l]") && strstr(text, "prefetch x[0, 0, 7, 6*c + 19, l]"));
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(loop_around) { /* three passes are too few: the channel after this one, through a loop whose bounds are the step's */
+    Arena *a = arena_new();
+    char *body = "";
+    for (int i = 0; i < 64; i++) body = arena_printf(a, "%sy[0, c, %d, t, l] = x[0, c, %d, 8*t + %d, l]\n", body, i, i / 8, i % 8);
+    const char *text = prefetched(a, arena_printf(a, "lane l = 0 .. 16 {\nfor c = 0 .. 4 {\nfor h = max(0, lo) .. min(1, lo + 1) {\nfor t = 0 .. 3 {\n%s}\n}\n}\n}\n", body));
+    EXPECT(count(text, "prefetch") == 64 && strstr(text, "prefetch x[0, c + 1, 7, 8*t + 7, l]"));
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(not_around_others) { /* the loop around has more to do than this */
+    Arena *a = arena_new();
+    char *body = "";
+    for (int i = 0; i < 64; i++) body = arena_printf(a, "%sy[0, c, %d, t, l] = x[0, c, %d, 8*t + %d, l]\n", body, i, i / 8, i % 8);
+    const char *text = prefetched(a, arena_printf(a, "lane l = 0 .. 16 {\nfor c = 0 .. 4 {\nfor t = 0 .. 3 {\n%s}\ny[0, c, 0, 63, l] = 1.0\n}\n}\n", body));
+    EXPECT(count(text, "prefetch") == 0);
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(jumps) { /* rows of weights lie pages apart: two lines a pass, 48 passes ahead, the lanes inside */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, "for o = 0 .. 1024 {\nlane l = 0 .. 16 {\nunroll i = 0 .. 2 {\ny[0, 0, 0, i, l] = w[o, 16*i + l]\n}\n}\n}\n");
+    EXPECT(count(text, "prefetch") == 2 && in_order(text, "prefetch w[o + 48, l]", "prefetch w[o + 48, l + 16]"));
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(squares) { /* sixteen rows, a line of each: one request stands for all lanes */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, "for t = 0 .. 64 {\nlane l = 0 .. 16 {\nunroll i = 0 .. 16 {\ny[0, 0, t, i, l] = w[l, 16*t + i]\n}\n}\n}\n");
+    EXPECT(count(text, "prefetch") == 1 && strstr(text, "prefetch w[l, 16*t + 96]"));
+    arena_free(a);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("prefetch");
+    TCase *tc = tcase_create("prefetch");
+    tcase_add_test(tc, behind_sum);
+    tcase_add_test(tc, behind_sum_in_a_loop);
+    tcase_add_test(tc, lines_once);
+    tcase_add_test(tc, many_streams);
+    tcase_add_test(tc, few_streams);
+    tcase_add_test(tc, too_short);
+    tcase_add_test(tc, read_again);
+    tcase_add_test(tc, loop_around);
+    tcase_add_test(tc, not_around_others);
+    tcase_add_test(tc, jumps);
+    tcase_add_test(tc, squares);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
