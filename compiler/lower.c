@@ -321,13 +321,18 @@ static void emit_loops(Lower *lw, Nest *nest) {
 void lower_emit_local(Lower *lw, Nest *nest) { emit_loops(lw, nest); }
 
 /* A partial sum goes to the chunk's own place; what is fused behind the sum rides on the fold. */
-static void emit_partial(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value) {
+static void assign_partial(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value) {
     const Buffer *b = lw->plan->value[n->id].partial;
     nest_assign(lw->a, nest, b, lower_at(lw, 2, affine_var(lw->a, lw->kernel->task), flat_index(lw->a, n->type, at)), value);
-    emit_loops(lw, nest);
 }
 
 void lower_emit_twin(Lower *lw, Nest *nest, const Node *n, const Expr *value, const Node *twin, const Expr *twin_value, const Affine *at) {
+    if (lw->group->sum == SUM_PARTIAL) {
+        assign_partial(lw, nest, n, at, value);
+        if (twin) assign_partial(lw, nest, twin, at, twin_value);
+        emit_loops(lw, nest);
+        return;
+    }
     Chain c = {.lw = lw, .nest = nest, .at = at};
     chain_add(&c, n, value);
     if (twin) chain_add(&c, twin, twin_value);
@@ -347,11 +352,7 @@ void lower_emit_points(Lower *lw, Nest *nest, const Node *n, int count, const Af
 }
 
 void lower_emit(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value) {
-    if (lw->group->sum == SUM_PARTIAL) {
-        emit_partial(lw, nest, n, at, value);
-        return;
-    }
-    if (lower_table[n->op]->finish) value = lower_table[n->op]->finish(lw, n, value);
+    if (lw->group->sum != SUM_PARTIAL && lower_table[n->op]->finish) value = lower_table[n->op]->finish(lw, n, value);
     lower_emit_twin(lw, nest, n, value, NULL, NULL, at);
 }
 

@@ -24,6 +24,7 @@ typedef struct LowerRule {
     /* Does the operator read argument `arg` outside of its bounds, where zeros are expected? Null: never. */
     bool (*halo)(const Node *n, int arg);
     bool sums_batch;     /* the result is a sum over the images */
+    OpKind sums_beside;  /* ... that of this operator on the same argument 0 can be taken in the same pass (lower_twin); 0: none */
     /* What becomes of a whole sum over the images (a mean: it is divided); null: nothing. Partial sums are not finished. */
     const Expr *(*finish)(Lower *lw, const Node *n, const Expr *sum);
     bool across;         /* a contraction with weights, argument 1: asks for lower_block_axis, so that it can run over the whole batch at once */
@@ -96,7 +97,7 @@ const Expr *lower_load_canonical(Lower *lw, Space space, Type type, const Affine
 void lower_emit(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value);
 /* The same where every point of the nest's axes gives `count` elements of n: a tile. */
 void lower_emit_points(Lower *lw, Nest *nest, const Node *n, int count, const Affine *const *at, const Expr *const *value);
-/* The same for an operator and its twin that shares points (a max_pool and its index); twin may be null. */
+/* The same for an operator and its twin that shares points (a max_pool and its index, two sums over the images); twin may be null. */
 void lower_emit_twin(Lower *lw, Nest *nest, const Node *n, const Expr *value, const Node *twin, const Expr *twin_value, const Affine *at);
 /* Finishes a nest that only fills a local or a scratch buffer of the kernel (by nest_assign). */
 void lower_emit_local(Lower *lw, Nest *nest);

@@ -174,13 +174,32 @@ static bool sums_partially(const Plan *p, const Node *n) {
     return p->options.partial && !rule_of(n)->wants_rows && small;
 }
 
+/* The group of partial sums that n's may be taken with, both in one pass over what they sum: where n's rule knows such a twin. */
+static Group *sum_beside(const Plan *p, const Node *n) {
+    for (int i = 0; p->options.fuse && rule_of(n)->sums_beside && i < n->id; i++) {
+        const Node *t = p->graph->nodes.at[i];
+        const Group *fold = p->value[i].group;
+        if (t->op != rule_of(n)->sums_beside || t->arg[0] != n->arg[0] || !fold || !fold->parts) continue;
+        if (fold->parts->stage[0].root == t && !fold->parts->stage[0].fused.n) return fold->parts;
+    }
+    return NULL;
+}
+
 static void place_sum(Plan *p, const Node *n) {
     if (!sums_partially(p, n)) {
         set_group(p, n, add_group(p, n, REDUCED, SUM_DIRECT), 0);
         return;
     }
-    add_group(p, n, PER_BLOCK, SUM_PARTIAL);
-    set_group(p, n, add_group(p, n, REDUCED, SUM_FOLD), 0);
+    Group *parts = sum_beside(p, n);
+    if (parts) {
+        VEC_PUSH(p->arena, &parts->stage[0].fused, parts->stage[0].root);
+        parts->stage[0].root = n;
+    } else {
+        parts = add_group(p, n, PER_BLOCK, SUM_PARTIAL);
+    }
+    Group *fold = add_group(p, n, REDUCED, SUM_FOLD);
+    fold->parts = parts;
+    set_group(p, n, fold, 0);
 }
 
 /* A reshape shares its argument's memory where nobody wants a halo around either: then both are just C*H*W numbers. */
@@ -362,8 +381,8 @@ static void note_reading(const Plan *p, void *ctx, Group *g, const Node *arg) {
 
 static void level_group(Plan *p, Group *g) {
     group_reads(p, g, raise_level, NULL);
-    if (g->sum == SUM_FOLD) { /* after the partial sums, the group before */
-        int level = level_after(p, p->groups.at[g->index - 1]->level, REDUCED, PER_BLOCK);
+    if (g->sum == SUM_FOLD) {
+        int level = level_after(p, g->parts->level, REDUCED, PER_BLOCK);
         if (level > g->level) g->level = level;
     }
 }

@@ -67,6 +67,7 @@ typedef struct Group {
     int nstages;
     Stage stage[STAGES_MAX];
     int64_t steps;             /* several stages: how often they take turns */
+    struct Group *parts;       /* SUM_FOLD: the group that leaves the partial sums */
     int level;
     Kernel *kernel;            /* what the lowering makes of it, ... */
     VEC(Buffer *) touched;     /* ... and the buffers that it reads or writes */

@@ -219,7 +219,10 @@ static const Expr *dgamma_term(Lower *lw, const Node *n, const Affine *at, const
 
 static void lower_batch_mean(Lower *lw, const Node *n) { lower_channel_nest_exactly(lw, n, n->arg[0]->type, mean_element); }
 static void lower_batch_var(Lower *lw, const Node *n) { lower_channel_nest(lw, n, n->arg[0]->type, var_term); }
-static void lower_dgamma(Lower *lw, const Node *n) { lower_channel_nest(lw, n, n->arg[0]->type, dgamma_term); }
+/* beta's gradient, too, is a sum over dy. */
+static void lower_dgamma(Lower *lw, const Node *n) {
+    lower_channel_twins(lw, n, n->arg[0]->type, dgamma_term, lower_twin(lw, n, OP_channel_sum), channel_sum_term);
+}
 
 static const Expr *finish_mean(Lower *lw, const Node *n, const Expr *sum) {
     return expr_binary(lower_arena(lw), EXPR_DIV, sum, numbers(lw, channel_points(n->arg[0]->type)));
@@ -269,7 +272,7 @@ const LowerRule batch_mean_lower = {.kind = LOWER_NEST, .nest = lower_batch_mean
 const LowerRule batch_var_lower = {.kind = LOWER_NEST, .nest = lower_batch_var, .finish = finish_mean, .sums_batch = true};
 const LowerRule inv_std_lower = {.kind = LOWER_POINTWISE, .pointwise = inv_std_point};
 const LowerRule batch_norm_lower = {.kind = LOWER_POINTWISE, .pointwise = batch_norm_point};
-const LowerRule batch_norm_dgamma_lower = {.kind = LOWER_NEST, .nest = lower_dgamma, .sums_batch = true};
+const LowerRule batch_norm_dgamma_lower = {.kind = LOWER_NEST, .nest = lower_dgamma, .sums_batch = true, .sums_beside = OP_channel_sum};
 const LowerRule batch_norm_dx_lower = {.kind = LOWER_POINTWISE, .pointwise = batch_norm_dx_point};
 const LowerRule running_mean_update_lower = {.kind = LOWER_POINTWISE, .pointwise = running_mean_point};
 const LowerRule running_var_update_lower = {.kind = LOWER_POINTWISE, .pointwise = running_var_point};

@@ -28,9 +28,18 @@ const char *channel_sum_shape(Arena *a, const Attr *attr, int nargs, const Type 
 
 /* ---- gradient ---- */
 
+enum { DX_DBETA = 4 }; /* of batch_norm_dx's arguments */
+
+/* Batch norm takes the mean away, and a bias in front of it with it: db is zero, of which a sum would give what its terms were rounded by. Zero times
+ * the norm's own gradient is no number where that is none. */
+static Node *bias_gradient(Graph *g, Node *dy) {
+    if (dy->op == OP_batch_norm_dx) return graph_node(g, OP_scale, (Attr){.f = {0}}, 1, &dy->arg[DX_DBETA]);
+    return graph_unary(g, OP_channel_sum, dy);
+}
+
 void bias_grad(GradCtx *ctx, Node *n, Node *dy) {
     grad_add(ctx, n->arg[0], dy);
-    if (grad_wanted(ctx, n->arg[1])) grad_add(ctx, n->arg[1], graph_unary(grad_graph(ctx), OP_channel_sum, dy));
+    if (grad_wanted(ctx, n->arg[1])) grad_add(ctx, n->arg[1], bias_gradient(grad_graph(ctx), dy));
 }
 
 /* ---- reference ---- */
@@ -65,14 +74,23 @@ static Nest *channel_nest(Lower *lw, const Node *n, Type x, Affine at[3]) {
     return nest;
 }
 
-void lower_channel_nest(Lower *lw, const Node *n, Type x, const Expr *(*term)(Lower *lw, const Node *n, const Affine *at, const Expr *sum)) {
+/* The sum over all lanes of an accumulator that takes n's terms. */
+static const Expr *sum_of(Lower *lw, Nest *nest, const Node *n, ChannelTerm *term, const Affine at[3]) {
     Arena *a = lower_arena(lw);
+    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
+    nest_update(nest, acc, term(lw, n, arena_copy(a, at, 3 * sizeof *at), acc));
+    return expr_unary(a, EXPR_LANE_SUM, acc);
+}
+
+void lower_channel_twins(Lower *lw, const Node *n, Type x, ChannelTerm *term, const Node *twin, ChannelTerm *twin_term) {
     Affine at[3];
     Nest *nest = channel_nest(lw, n, x, at);
-    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
-    nest_update(nest, acc, term(lw, n, arena_copy(a, at, sizeof at), acc));
-    lower_emit(lw, nest, n, lower_at(lw, 1, at[0]), expr_unary(a, EXPR_LANE_SUM, acc));
+    const Expr *sum = sum_of(lw, nest, n, term, at), *other = twin ? sum_of(lw, nest, twin, twin_term, at) : NULL;
+    if (twin) lower_emit_twin(lw, nest, n, sum, twin, other, lower_at(lw, 1, at[0]));
+    else lower_emit(lw, nest, n, lower_at(lw, 1, at[0]), sum);
 }
+
+void lower_channel_nest(Lower *lw, const Node *n, Type x, ChannelTerm *term) { lower_channel_twins(lw, n, x, term, NULL, NULL); }
 
 /* y = x + lost; lost = y - ((sum + y) - sum); sum = sum + y */
 void lower_channel_nest_exactly(Lower *lw, const Node *n, Type x, const Expr *(*element)(Lower *lw, const Node *n, const Affine *at)) {
@@ -87,11 +105,11 @@ void lower_channel_nest_exactly(Lower *lw, const Node *n, Type x, const Expr *(*
     lower_emit(lw, nest, n, lower_at(lw, 1, at[0]), expr_unary(a, EXPR_LANE_SUM, sum));
 }
 
-static const Expr *sum_term(Lower *lw, const Node *n, const Affine *at, const Expr *sum) {
+const Expr *channel_sum_term(Lower *lw, const Node *n, const Affine *at, const Expr *sum) {
     return expr_binary(lower_arena(lw), EXPR_ADD, sum, lower_load(lw, n->arg[0], at));
 }
 
-static void lower_channel_sum(Lower *lw, const Node *n) { lower_channel_nest(lw, n, n->arg[0]->type, sum_term); }
+static void lower_channel_sum(Lower *lw, const Node *n) { lower_channel_nest(lw, n, n->arg[0]->type, channel_sum_term); }
 
 const LowerRule bias_lower = {.kind = LOWER_POINTWISE, .pointwise = bias_point};
 const LowerRule channel_sum_lower = {.kind = LOWER_NEST, .nest = lower_channel_sum, .sums_batch = true};
