@@ -28,13 +28,14 @@ const char *channel_sum_shape(Arena *a, const Attr *attr, int nargs, const Type 
 
 /* ---- gradient ---- */
 
-enum { DX_DBETA = 4 }; /* of batch_norm_dx's arguments */
+enum { DX_DBETA = 4, POOL_GRAD_DY = 1 }; /* arguments of batch_norm_dx and max_pool_grad */
 
-/* Batch norm takes the mean away, and a bias in front of it with it: db is zero, of which a sum would give what its terms were rounded by. Zero times
- * the norm's own gradient is no number where that is none. */
+/* The sum over dy, or what is known to be the same. Batch norm takes the mean away, and a bias in front of it with it: db is zero, of which a sum would
+ * give what its terms were rounded by (zero times the norm's own gradient is no number where that is none). A max_pool hands each number of its
+ * gradient on to one place: the sum over its results is that over its argument, which is larger. */
 static Node *bias_gradient(Graph *g, Node *dy) {
     if (dy->op == OP_batch_norm_dx) return graph_node(g, OP_scale, (Attr){.f = {0}}, 1, &dy->arg[DX_DBETA]);
-    return graph_unary(g, OP_channel_sum, dy);
+    return graph_unary(g, OP_channel_sum, dy->op == OP_max_pool_grad ? dy->arg[POOL_GRAD_DY] : dy);
 }
 
 void bias_grad(GradCtx *ctx, Node *n, Node *dy) {
