@@ -525,6 +525,26 @@ static void note_storage(Plan *p) {
         if (p->value[i].stored) p->value[i].rows_only = false;
 }
 
+/* By id: is it computed of parameters alone, and no new value of one? */
+static bool *nodes_of_params(const Plan *p) {
+    bool *of_params = ARENA_ARRAY(p->arena, bool, p->graph->nodes.n + 1);
+    for (int i = 0; i < p->graph->nodes.n; i++) {
+        const Node *n = p->graph->nodes.at[i];
+        of_params[i] = n->op == OP_param || (n->nargs && !n->type.batched && n->op != OP_copy && !p->target[i]);
+        for (int k = 0; k < n->nargs; k++) of_params[i] = of_params[i] && of_params[n->arg[k]->id];
+    }
+    return of_params;
+}
+
+/* What is made of parameters comes first, so that it stands in nobody's way: in inference, batch norm rides on the convolution before it,
+ * whose group has to come after that of 1 / standard deviation. */
+static void place_nodes(Plan *p, const bool *needed) {
+    const bool *of_params = nodes_of_params(p);
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < p->graph->nodes.n; i++)
+            if (needed[i] && of_params[i] == (round == 0)) place_node(p, needed, p->graph->nodes.at[i]);
+}
+
 Plan *plan_build(Arena *a, const Graph *g, const PlanOptions *options, bool train) {
     Plan *p = ARENA_NEW(a, Plan);
     *p = (Plan){.arena = a, .graph = g, .options = *options, .train = train};
@@ -533,8 +553,7 @@ Plan *plan_build(Arena *a, const Graph *g, const PlanOptions *options, bool trai
     bool *needed = needed_nodes(p);
     note_updates(p, needed);
     for (int i = 0; i < g->nodes.n; i++) p->value[i].node = g->nodes.at[i];
-    for (int i = 0; i < g->nodes.n; i++)
-        if (needed[i]) place_node(p, needed, g->nodes.at[i]);
+    place_nodes(p, needed);
     note_roots(p);
     if (!level_groups(p)) return NULL;
     note_storage(p);
