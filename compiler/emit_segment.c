@@ -132,8 +132,20 @@ static void tell(Task *t, const Kernel *k, LLVMValueRef block) {
 
 /* ---- one task ---- */
 
-static void blocks_task(Task *t, const Segment *s) {
+/* Chunks of the batch at hand: tasks of a BLOCKS segment. */
+static LLVMValueRef count_chunks(Emit *e, LLVMValueRef ctx) {
+    LLVMValueRef blocks = emit_field(e, ctx, e->i64, offsetof(nrt_ctx, blocks), "blocks");
+    LLVMValueRef more = LLVMBuildNSWAdd(e->b, blocks, emit_i64(e, e->p->chunk - 1), "");
+    return e->p->chunk == 1 ? blocks : LLVMBuildSDiv(e->b, more, emit_i64(e, e->p->chunk), "");
+}
+
+/* `backwards`: the last chunk first. */
+static void blocks_task(Task *t, const Segment *s, bool backwards) {
     Emit *e = t->e;
+    if (backwards) {
+        LLVMValueRef last = LLVMBuildNSWSub(e->b, count_chunks(e, t->ctx), emit_i64(e, 1), "last");
+        t->task = LLVMBuildNSWSub(e->b, last, t->task, "number");
+    }
     LLVMValueRef chunk = emit_i64(e, e->p->chunk);
     LLVMValueRef lo = LLVMBuildNSWMul(e->b, t->task, chunk, "lo");
     LLVMValueRef blocks = emit_field(e, t->ctx, e->i64, offsetof(nrt_ctx, blocks), "blocks");
@@ -175,14 +187,14 @@ static LLVMValueRef runner(Emit *e, const char *name, LLVMTypeRef type) {
     return fn;
 }
 
-static LLVMValueRef segment(Emit *e, const Segment *s, bool step) {
+static LLVMValueRef segment(Emit *e, const Segment *s, bool step, bool backwards) {
     LLVMValueRef fn = runner(e, s->name, e->task_type);
     Task t = { e, LLVMGetParam(fn, 0), LLVMGetParam(fn, 1), LLVMGetParam(fn, 2), NULL, step };
     LLVMSetValueName2(t.ctx, "ctx", 3);
     LLVMSetValueName2(t.task, "task", 4);
     LLVMSetValueName2(t.worker, "worker", 6);
     t.ticks = emit_field(e, t.ctx, e->ptr, offsetof(nrt_ctx, ticks), "ticks");
-    if (s->kind == SEGMENT_BLOCKS) blocks_task(&t, s);
+    if (s->kind == SEGMENT_BLOCKS) blocks_task(&t, s, backwards);
     else items_task(&t, s);
     LLVMBuildRetVoid(e->b);
     return fn;
@@ -191,11 +203,7 @@ static LLVMValueRef segment(Emit *e, const Segment *s, bool step) {
 /* ---- entries ---- */
 
 static LLVMValueRef task_count(Emit *e, const Segment *s, LLVMValueRef ctx) {
-    if (s->kind == SEGMENT_BLOCKS) {
-        LLVMValueRef blocks = emit_field(e, ctx, e->i64, offsetof(nrt_ctx, blocks), "blocks");
-        LLVMValueRef more = LLVMBuildNSWAdd(e->b, blocks, emit_i64(e, e->p->chunk - 1), "");
-        return e->p->chunk == 1 ? blocks : LLVMBuildSDiv(e->b, more, emit_i64(e, e->p->chunk), "");
-    }
+    if (s->kind == SEGMENT_BLOCKS) return count_chunks(e, ctx);
     int64_t tasks = 0;
     for (int i = 0; i < s->parts.n; i++) tasks += ceil_div(s->parts.at[i].items, s->parts.at[i].per_task);
     return emit_i64(e, tasks);
@@ -249,10 +257,15 @@ static void ask(Emit *e, LLVMValueRef ctx) {
     LLVMPositionBuilderAtEnd(e->b, on);
 }
 
+/* Segments go through the batch forwards and backwards in turn: each begins with the chunks that the one before it has left in the last-level cache. */
 LLVMValueRef emit_entry(Emit *e, const Entry *entry, bool step) {
     LLVMTypeRef type = LLVMFunctionType(e->none, &e->ptr, 1, false);
     LLVMValueRef *segments = ARENA_ARRAY(e->a, LLVMValueRef, i64_max(entry->segments.n, 1));
-    for (int i = 0; i < entry->segments.n; i++) segments[i] = segment(e, entry->segments.at[i], step);
+    bool backwards = false;
+    for (int i = 0; i < entry->segments.n; i++) {
+        segments[i] = segment(e, entry->segments.at[i], step, backwards);
+        backwards ^= entry->segments.at[i]->kind == SEGMENT_BLOCKS;
+    }
     LLVMValueRef fn = runner(e, entry->name, type);
     LLVMValueRef ctx = LLVMGetParam(fn, 0);
     LLVMSetValueName2(ctx, "ctx", 3);

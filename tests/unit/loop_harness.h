@@ -29,6 +29,8 @@ void harness_load(Harness *h, const char *march, int opt_level);
 /* Assembly of the program for a processor. */
 char *harness_assembly(Harness *h, const char *march, int opt_level);
 void harness_free(Harness *h);
+/* Of each segment, only so many tasks are run: the first ones. */
+extern int64_t harness_tasks;
 /* The memory of an arena buffer at index 0. */
 void *harness_at(const nrt_ctx *ctx, const Buffer *b);
 /* A context of n images with zeroed arena, state, scratch (2 workers) and canonical arrays; free with harness_close. */

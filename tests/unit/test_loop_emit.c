@@ -322,6 +322,29 @@ START_TEST(items) {
 END_TEST
 
 /* BLOCKS: a first kernel fills scratch, which the second of the same chunk reads; the kernels' own variables; inference leaves a kernel that reads labels out without them. */
+/* Segments of blocks take the batch's chunks forwards and backwards in turn, those of items between them aside. Only the first task of each is run. */
+START_TEST(turns) {
+    Harness hh = harness_new(4, BATCH, 2), *h = &hh;
+    Buffer *y[3];
+    for (int i = 0; i < 3; i++) {
+        y[i] = harness_buffer(h, (const char *const[]){ "y0", "y1", "y2" }[i], ELEM_F32, SPACE_ARENA, 2, (int64_t[]){ -1, 4 }, 0);
+        harness_kernel(h, (const char *const[]){ "k0", "k1", "k2" }[i], 0, 0);
+        Stmt *nb = block_loop(h), *l = harness_loop(h, nb, LOOP_LANE, "l", 0, 4);
+        STORE(l, y[i], expr_real(h->a, 1), V(nb), V(l));
+        if (i == 0) harness_kernel(h, "items", 4, 2);
+    }
+    harness_load(h, NULL, 2);
+    nrt_ctx ctx = harness_open(h, 13); /* four blocks, two chunks */
+    harness_tasks = 1;
+    h->model->step(&ctx);
+    harness_tasks = INT64_MAX;
+    for (int i = 0; i < 3; i++)
+        for (int nb = 0; nb < 4; nb++) ck_assert_msg(((float *)harness_at(&ctx, y[i]))[4 * nb] == (float)((nb < 2) == (i != 1)), "buffer %d, block %d", i, nb);
+    harness_close(&ctx);
+    harness_free(h);
+}
+END_TEST
+
 START_TEST(blocks) {
     Harness hh = harness_new(4, 20, 2), *h = &hh;
     Kernel *k1 = harness_kernel(h, "fill", 0, 0);
@@ -511,6 +534,7 @@ int main(void) {
     tcase_add_test(tc, first_lane);
     tcase_add_loop_test(tc, items, 0, 3);
     tcase_add_test(tc, blocks);
+    tcase_add_test(tc, turns);
     tcase_add_test(tc, model);
     tcase_add_test(tc, targets);
     tcase_add_test(tc, foreign);
