@@ -8,7 +8,7 @@ enum {
     LINE = 64,             /* bytes of a line of the caches */
     LINES_MOST = 256,      /* of one pass; what reads more is left alone */
     LINES_AHEAD = 96,      /* so many are on their way: what memory delivers while it answers one request, and as much again */
-    STREAMS = 6,           /* that the processor follows by itself */
+    STREAMS = 3,           /* that the processor follows by itself */
     WORTH = 3,             /* a loop is worth it that has so many times the passes: what is asked for beyond its end is asked in vain */
     LOOPS_MOST = 80        /* around a statement */
 };

@@ -194,29 +194,50 @@ static PoolShape pool_shape_of(const Node *n) {
 
 typedef struct PoolAxes { const Var *c, *h, *w, *r, *s; const Affine *from, *to; } PoolAxes;
 
-/* Axes c, h, w over the output and r, s over the window; `from` is the index read, `to` the one written. With `clamp` the
- * window is cut at the edges of x instead of reading its halo. */
-static PoolAxes pool_axes(Lower *lw, Nest *nest, const Node *n, bool clamp) {
+/* Windows first .. first + count - 1 of a dimension; `cut`: where they meet an edge of x, they are cut there instead of reading its halo. */
+typedef struct Run { int64_t first, count; bool cut; } Run;
+
+/* The windows of dimension d in up to three runs, those inside of x apart from those that are cut: their loops have fixed bounds. */
+static int runs_of(const Node *n, int d, Run runs[3]) {
+    PoolShape k = pool_shape_of(n);
+    int64_t all = n->type.dim[1 + d], size = n->arg[0]->type.dim[1 + d];
+    int64_t first = i64_min(all, ceil_div(k.pad[d], k.stride[d])), end = i64_max(first, i64_min(all, floor_div(size + k.pad[d] - k.window[d], k.stride[d]) + 1));
+    const Run parts[3] = {{0, first, true}, {first, end - first, false}, {end, all - end, true}};
+    int found = 0;
+    for (int i = 0; i < 3; i++)
+        if (parts[i].count) runs[found++] = parts[i];
+    return found;
+}
+
+/* Adds the axis of dimension d of the window at `corner` of x. */
+static const Var *window_axis(Lower *lw, Nest *nest, const Node *n, int d, const Run *run, Affine corner) {
+    Arena *a = lower_arena(lw);
+    const Var *v = nest_axis(a, nest, d ? "s" : "r", pool_shape_of(n).window[d], true);
+    Affine low = affine_scale(a, corner, -1);
+    if (run->cut) nest_clamp(nest, low, affine_offset(low, n->arg[0]->type.dim[1 + d]));
+    return v;
+}
+
+/* Axes c, h, w over these windows of the output and r, s over the window; `from` is the index read, `to` the one written. */
+static PoolAxes pool_axes(Lower *lw, Nest *nest, const Node *n, const Run *rows, const Run *cols) {
     Arena *a = lower_arena(lw);
     PoolShape k = pool_shape_of(n);
-    Type x = n->arg[0]->type;
-    PoolAxes p = {.c = nest_axis(a, nest, "c", n->type.dim[0], false), .h = nest_axis(a, nest, "h", n->type.dim[1], false), .w = nest_axis(a, nest, "w", n->type.dim[2], false)};
-    Affine top = lower_affine(lw, p.h, k.stride[0], -k.pad[0]), left = lower_affine(lw, p.w, k.stride[1], -k.pad[1]);
-    p.r = nest_axis(a, nest, "r", k.window[0], true);
-    if (clamp && k.pad[0]) nest_clamp(nest, affine_scale(a, top, -1), affine_offset(affine_scale(a, top, -1), x.dim[1]));
-    p.s = nest_axis(a, nest, "s", k.window[1], true);
-    if (clamp && k.pad[1]) nest_clamp(nest, affine_scale(a, left, -1), affine_offset(affine_scale(a, left, -1), x.dim[2]));
+    PoolAxes p = {.c = nest_axis(a, nest, "c", n->type.dim[0], false), .h = nest_axis(a, nest, "h", rows->count, false), .w = nest_axis(a, nest, "w", cols->count, false)};
+    Affine h = lower_affine(lw, p.h, 1, rows->first), w = lower_affine(lw, p.w, 1, cols->first);
+    Affine top = affine_offset(affine_scale(a, h, k.stride[0]), -k.pad[0]), left = affine_offset(affine_scale(a, w, k.stride[1]), -k.pad[1]);
+    p.r = window_axis(lw, nest, n, 0, rows, top);
+    p.s = window_axis(lw, nest, n, 1, cols, left);
     p.from = lower_at(lw, 3, lower_affine(lw, p.c, 1, 0), affine_add(a, top, lower_affine(lw, p.r, 1, 0)), affine_add(a, left, lower_affine(lw, p.s, 1, 0)));
-    p.to = lower_at(lw, 3, lower_affine(lw, p.c, 1, 0), lower_affine(lw, p.h, 1, 0), lower_affine(lw, p.w, 1, 0));
+    p.to = lower_at(lw, 3, lower_affine(lw, p.c, 1, 0), h, w);
     return p;
 }
 
 /* Both the maximum and its place, as far as the stage at hand wants them. */
-static void lower_max_pool(Lower *lw, const Node *n) {
+static void lower_max_pool_run(Lower *lw, const Node *n, const Run *rows, const Run *cols) {
     Arena *a = lower_arena(lw);
     const Node *value = n->op == OP_max_pool ? n : lower_twin(lw, n, OP_max_pool), *index = n->op == OP_max_pool ? lower_twin(lw, n, OP_max_pool_index) : n;
     Nest *nest = lower_nest(lw, n);
-    PoolAxes p = pool_axes(lw, nest, n, true);
+    PoolAxes p = pool_axes(lw, nest, n, rows, cols);
     const Expr *x = lower_load(lw, n->arg[0], p.from), *best = NULL, *where = NULL, *wins;
     if (index) where = nest_acc(a, nest, ELEM_I32, expr_int(a, 0)); /* updated first: it looks at the old maximum */
     best = nest_acc(a, nest, ELEM_F32, expr_real(a, -(double)INFINITY));
@@ -228,10 +249,17 @@ static void lower_max_pool(Lower *lw, const Node *n) {
     else lower_emit(lw, nest, index, p.to, where);
 }
 
+static void lower_max_pool(Lower *lw, const Node *n) {
+    Run rows[3], cols[3];
+    int nrows = runs_of(n, 0, rows), ncols = runs_of(n, 1, cols);
+    for (int i = 0; i < nrows; i++)
+        for (int j = 0; j < ncols; j++) lower_max_pool_run(lw, n, &rows[i], &cols[j]);
+}
+
 static void lower_avg_pool(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
-    PoolAxes p = pool_axes(lw, nest, n, false);
+    PoolAxes p = pool_axes(lw, nest, n, &(Run){0, n->type.dim[1], false}, &(Run){0, n->type.dim[2], false});
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
     nest_update(nest, acc, expr_binary(a, EXPR_ADD, acc, lower_load(lw, n->arg[0], p.from)));
     lower_emit(lw, nest, n, p.to, expr_binary(a, EXPR_MUL, acc, expr_real(a, 1.0 / (double)(n->attr.i[POOL_WINDOW] * n->attr.i[POOL_WINDOW + 1]))));
