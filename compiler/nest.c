@@ -32,6 +32,13 @@ const Var *nest_range(Arena *a, Nest *n, const char *name, Affine lo, Affine hi,
     return axis->var;
 }
 
+void nest_thin_out(Nest *n, Affine from, Affine end) {
+    Axis *axis = &n->axis[n->naxes - 1];
+    axis->sparse = true;
+    axis->from = from;
+    axis->end = end;
+}
+
 void nest_clamp(Nest *n, Affine lo, Affine hi) {
     Axis *axis = &n->axis[n->naxes - 1];
     ENSURE(axis->nlo < BOUND_MAX - 1 && axis->nhi < BOUND_MAX - 1);
@@ -95,6 +102,8 @@ static void nest_subst(Arena *a, Nest *n, const Var *v, Affine x) {
     for (int i = 0; i < n->naxes; i++) {
         for (int j = 0; j < n->axis[i].nlo; j++) n->axis[i].lo[j] = subst_affine(&s, n->axis[i].lo[j]);
         for (int j = 0; j < n->axis[i].nhi; j++) n->axis[i].hi[j] = subst_affine(&s, n->axis[i].hi[j]);
+        n->axis[i].from = subst_affine(&s, n->axis[i].from);
+        n->axis[i].end = subst_affine(&s, n->axis[i].end);
     }
     for (int i = 0; i < n->accs.n; i++) {
         n->accs.at[i].init = subst_expr(&s, n->accs.at[i].init);

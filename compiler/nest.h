@@ -26,7 +26,8 @@ typedef struct Axis {
                                one's hi[0]), usually none */
     bool far;               /* neighbours along it lie far apart in memory: a register tile had better not have several */
     bool loose;             /* a space axis of which only the points below hi[0] are needed; others may be computed, and hold anything */
-    Affine lo[BOUND_MAX], hi[BOUND_MAX];
+    bool sparse;            /* a reduce axis that adds zeros but from point `from` on and below `end`, by a space axis: others may be left out */
+    Affine lo[BOUND_MAX], hi[BOUND_MAX], from, end;
 } Axis;
 
 typedef struct Acc { Buffer *buffer; const Expr *init, *update; Span span; } Acc;
@@ -47,6 +48,8 @@ const Var *nest_axis(Arena *a, Nest *n, const char *name, int64_t extent, bool r
 const Var *nest_range(Arena *a, Nest *n, const char *name, Affine lo, Affine hi, bool reduce);
 /* Bounds the axis added last also by lo and hi. */
 void nest_clamp(Nest *n, Affine lo, Affine hi);
+/* The reduce axis added last adds nothing but zeros outside of from .. end-1, which name one space axis once: products with a halo. */
+void nest_thin_out(Nest *n, Affine from, Affine end);
 /* Marks the axis added last as far. */
 void nest_keep_far(Nest *n);
 /* The space axis added last is needed only below `needed`, which is at least 1. */

@@ -83,19 +83,22 @@ typedef struct Leaf {
     Subst subst;
     int ntile;                       /* axes with more than one point in the tile, in unroll order */
     const Var *var[AXIS_MAX];
+    int axis[AXIS_MAX];
     int64_t size[AXIS_MAX];
     Affine index[AXIS_MAX + 1];      /* of the expanded locals: tile variables, then the lane */
     int64_t width;                   /* lanes, 0 without a lane loop */
 } Leaf;
 
-static void add_tile_axis(Leaf *leaf, const Var *v, int64_t size) {
+static void add_tile_axis(Leaf *leaf, const Var *v, int axis, int64_t size) {
     int at = leaf->ntile++;
     while (at > 0 && leaf->size[at - 1] <= size) { /* the longest axis outermost: its operand is streamed, the other's stays in registers */
         leaf->var[at] = leaf->var[at - 1];
         leaf->size[at] = leaf->size[at - 1];
+        leaf->axis[at] = leaf->axis[at - 1];
         at--;
     }
     leaf->var[at] = v;
+    leaf->axis[at] = axis;
     leaf->size[at] = size;
 }
 
@@ -104,7 +107,7 @@ static void map_axis(Apply *p, Leaf *leaf, int axis, const Var *lane) {
     Affine x = p->base[axis];
     if (r->size > 1) {
         const Var *v = fresh_var(p, p->nest->axis[axis].var->name);
-        add_tile_axis(leaf, v, r->size);
+        add_tile_axis(leaf, v, axis, r->size);
         x = affine_add(p->a, x, affine_scale(p->a, affine_var(p->a, v), axis == p->s->lane_axis ? r->width : 1));
     }
     if (axis == p->s->lane_axis) x = affine_add(p->a, x, affine_var(p->a, lane));
@@ -208,11 +211,35 @@ static Stmt *open_reduction(Apply *p, Leaf *leaf, Stmt *into) {
     return into;
 }
 
+/* The loop over the tile's points of the peeled axis goes through those that the point of a sparse sum reaches: w + a <= s < w + b, or a - w <= s < b - w. */
+static void leave_out_zeros(Apply *p, const Leaf *leaf, Stmt *loop) {
+    int peeled = p->s->peeled;
+    for (int i = p->nspace; i < p->nest->naxes; i++) {
+        const Axis *x = &p->nest->axis[p->s->order[i]];
+        int64_t k = x->sparse ? affine_coef(x->from, p->nest->axis[peeled].var) : 0;
+        if (!k || loop->nlo == BOUND_MAX || loop->nhi == BOUND_MAX) continue;
+        Affine s = subst_affine(&leaf->subst, affine_var(p->a, x->var)), before = affine_scale(p->a, p->base[peeled], -1);
+        if (k < 0) s = affine_scale(p->a, s, -1);
+        Affine at = affine_add(p->a, s, before);
+        loop->lo[loop->nlo++] = affine_offset(at, k > 0 ? 1 - x->end.c : x->from.c);
+        loop->hi[loop->nhi++] = affine_offset(at, k > 0 ? 1 - x->from.c : x->end.c);
+    }
+}
+
+static Stmt *open_update(Apply *p, const Leaf *leaf, Stmt *into) {
+    Stmt *inner = open_tile(p, leaf, LOOP_UNROLL, into);
+    for (int i = 0; i < leaf->ntile; i++) {
+        into = into->body.at[into->body.n - 1];
+        if (leaf->axis[i] == p->s->peeled) leave_out_zeros(p, leaf, into);
+    }
+    return inner;
+}
+
 static void write_sums(Apply *p, Leaf *leaf, Stmt *into) {
     const Nest *n = p->nest;
     Stmt *init = open_tile(p, leaf, LOOP_UNROLL, into);
     for (int i = 0; i < n->accs.n; i++) store_local(p, leaf, init, n->accs.at[i].buffer, n->accs.at[i].init, n->accs.at[i].span);
-    Stmt *update = open_tile(p, leaf, LOOP_UNROLL, open_reduction(p, leaf, into));
+    Stmt *update = open_update(p, leaf, open_reduction(p, leaf, into));
     for (int i = 0; i < n->accs.n; i++) store_local(p, leaf, update, n->accs.at[i].buffer, n->accs.at[i].update, n->accs.at[i].span);
 }
 
@@ -307,7 +334,7 @@ static void apply_region(Apply *p, int k, int axis, Region r, int64_t first, Stm
     }
     const Var *t = fresh_var(p, x->var->name);
     Affine lo = affine_const(numbered ? first : 0), hi = affine_const((numbered ? first : 0) + r.count);
-    Stmt *f = stmt_for(p->a, t, LOOP_SERIAL, lo, hi, 1);
+    Stmt *f = stmt_for(p->a, t, axis == p->s->peeled ? LOOP_UNROLL : LOOP_SERIAL, lo, hi, 1);
     if (parallel) {
         f->lo[f->nlo++] = affine_var(p->a, p->kernel->lo);
         f->hi[f->nhi++] = affine_var(p->a, p->kernel->hi);
@@ -367,6 +394,7 @@ static const char *check_schedule(const Nest *n, const Schedule *s, int nspace) 
         if (!x->reduce && x->extent >= 0 && x->nlo + x->nhi - x->loose && s->tile[i] != 1) return "a clamped space axis cannot be tiled";
         if (x->loose && (x->reduce || i == s->parallel || i == s->block)) return "a loose axis carries items or cache tiles, or is summed over";
         if (!x->reduce && s->tile[i] > 1 && schedule_bounds_others(n, x->var)) return "an axis that bounds another cannot be tiled";
+        if (i == s->peeled && (x->reduce || x->extent < 0 || x->nlo + x->nhi || i == s->parallel || i == s->block)) return "an axis that is no plain one is peeled";
         if (x->reduce && s->unroll[i] && (x->extent < 0 || x->nlo + x->nhi)) return "an axis with run-time bounds cannot be unrolled";
     }
     if (s->parallel >= 0 && s->order[0] != s->parallel) return "the parallel axis is not the outermost";
@@ -398,7 +426,7 @@ const char *schedule_text(Arena *a, const Nest *n, const Schedule *s) {
         int i = s->order[k];
         const char *name = n->axis[i].var->name;
         if (n->axis[i].reduce) t = arena_printf(a, "%s%s%s%s", t, *t ? " " : "", name, s->unroll[i] ? "+" : "+=");
-        else t = arena_printf(a, "%s%s%s:%lld%s", t, *t ? " " : "", name, (long long)s->tile[i], i == s->lane_axis ? "v" : "");
+        else t = arena_printf(a, "%s%s%s:%lld%s", t, *t ? " " : "", name, (long long)s->tile[i], i == s->lane_axis ? "v" : i == s->peeled ? "+" : "");
     }
     return t;
 }

@@ -30,6 +30,7 @@ typedef struct Schedule {
     int64_t block_tiles;
     bool unroll[AXIS_MAX];   /* reduce axes: expand */
     int order[AXIS_MAX];     /* space axes' tile loops, outermost first; then reduce axes, outermost first */
+    int peeled;              /* a space axis whose few tiles are written out one by one, so that each leaves out the zeros of a sparse axis; or -1 */
     int parallel;            /* the space axis whose tiles are the kernel's items (outermost), or -1 */
     int lane_axis;           /* or -1 */
 } Schedule;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 Schedule schedule_plain(const Nest *n) {
-    Schedule s = {.parallel = -1, .lane_axis = -1, .block = -1};
+    Schedule s = {.parallel = -1, .lane_axis = -1, .block = -1, .peeled = -1};
     int k = 0;
     for (int reduce = 0; reduce < 2; reduce++)
         for (int i = 0; i < n->naxes; i++) {
@@ -199,6 +199,17 @@ static void choose_unroll(const Nest *n, Schedule *s) {
     }
 }
 
+/* Where the tile's own points and those of the unrolled sum are numbers, products with zeros can be left out one by one: that takes tiles written out. */
+static void choose_peeled(const Search *q, Schedule *s) {
+    enum { TILES_MOST = 8 };
+    for (int i = 0; i < q->n->naxes; i++) {
+        const Axis *x = &q->n->axis[i];
+        if (!x->sparse || !s->unroll[i] || x->from.n != 1 || x->end.n != 1) continue;
+        for (int k = 0; k < q->n->naxes; k++)
+            if (q->n->axis[k].var == x->from.term[0].var && can_tile(q->n, k) && k != s->lane_axis && k != s->block && schedule_tiles(q->n, s, k, q->lanes) <= TILES_MOST) s->peeled = k;
+    }
+}
+
 /* Tile loops of a contraction: axes along which the lane operand (the data) moves go outside of those along which only the
  * other (the weights) moves, but the innermost tiled one: a row of the data stays in the first-level cache for all weights. */
 static void choose_order(const Search *q, const Var *l, Schedule *s) {
@@ -288,6 +299,7 @@ Schedule schedule_choose(const Nest *n, const Machine *m, const Var *l, int lane
         choose_pointwise_tile(&q, &q.s);
     }
     choose_unroll(n, &q.s);
+    if (parallel < 0) choose_peeled(&q, &q.s);
     if (parallel >= 0) {
         q.s.parallel = parallel;
         move_first(&q.s, parallel);

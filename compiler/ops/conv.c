@@ -203,12 +203,12 @@ static PhaseAxes phase_axes(Lower *lw, const Phase *p, int64_t stride, const Var
     return x;
 }
 
-/* Near the edges some taps reach rows of dy that are not there. On small maps that is much of the work, and worth a loop
- * over r that leaves those taps out: 0 <= q + o0 - t < rows. Columns keep reading the halo's zeros, since s is unrolled. */
-static bool skips_rows(const Phase *p, int64_t rows) {
+/* Near the edges some taps reach rows and columns of dy that are not there: 0 <= q + o0 - t < points. On small maps that is much of the work, and worth
+ * a loop over r that leaves those taps out; columns read the halo's zeros unless s is unrolled. */
+static bool skips_taps(const Phase *p, int64_t points) {
     int64_t all = p->quotients * p->taps, used = 0;
     for (int64_t q = 0; q < p->quotients && p->ostep == 1; q++)
-        used += i64_max(0, i64_min(p->taps, q + p->o0 + 1) - i64_max(0, q + p->o0 - rows + 1));
+        used += i64_max(0, i64_min(p->taps, q + p->o0 + 1) - i64_max(0, q + p->o0 - points + 1));
     return p->ostep == 1 && used * 10 < all * 9;
 }
 
@@ -225,8 +225,9 @@ static void lower_conv_dx_phase(Lower *lw, const Node *n, const ConvShape *c, co
     if (taps) {
         o = nest_axis(a, nest, "o", c->out, true);
         r = nest_axis(a, nest, "r", ph->taps, true);
-        if (skips_rows(ph, c->rows)) nest_clamp(nest, lower_affine(lw, h, 1, ph->o0 - c->rows + 1), lower_affine(lw, h, 1, ph->o0 + 1));
+        if (skips_taps(ph, c->rows)) nest_clamp(nest, lower_affine(lw, h, 1, ph->o0 - c->rows + 1), lower_affine(lw, h, 1, ph->o0 + 1));
         s = nest_axis(a, nest, "s", pw->taps, true);
+        if (skips_taps(pw, c->cols)) nest_thin_out(nest, lower_affine(lw, w, 1, pw->o0 - c->cols + 1), lower_affine(lw, w, 1, pw->o0 + 1));
     }
     PhaseAxes y = phase_axes(lw, ph, c->stride[0], h, fh, r), x = phase_axes(lw, pw, c->stride[1], w, fw, s);
     if (taps) {
