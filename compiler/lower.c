@@ -423,6 +423,19 @@ static void lower_points(Lower *lw, const Node *n) {
     emit_loops(lw, nest);
 }
 
+bool lower_sums_beside(const Lower *lw, const Node *other) { return plan_sums_beside(lw->group, other); }
+
+const Expr *lower_partial(Lower *lw, const Node *n, Affine chunk, Affine p) { return expr_load(lw->a, lw->plan->value[n->id].partial, lower_at(lw, 2, chunk, p)); }
+
+Affine lower_lane(const Lower *lw) { return affine_var(lw->a, lw->lane); }
+Affine lower_chunk(Lower *lw) { return affine_var(lw->a, lw->kernel->task); }
+
+const Expr *lower_chunk_images(Lower *lw, Affine chunk) {
+    int64_t most = lw->lanes * lw->b->program->chunk;
+    Affine left = affine_add(lw->a, affine_var(lw->a, lw->kernel->n), affine_scale(lw->a, chunk, -most));
+    return expr_binary(lw->a, EXPR_MIN, expr_int(lw->a, most), expr_index(lw->a, left));
+}
+
 /* The sum of the chunks' partial sums, in order. */
 static void lower_fold(Lower *lw, const Node *n) {
     Nest *nest = lower_nest(lw, n);
@@ -430,7 +443,8 @@ static void lower_fold(Lower *lw, const Node *n) {
     const Var *t = nest_range(lw->a, nest, "t", affine_const(0), affine_var(lw->a, lw->kernel->chunks), true);
     lw->lane_axis = p;
     const Expr *acc = nest_acc(lw->a, nest, ELEM_F32, expr_real(lw->a, 0));
-    const Expr *part = expr_load(lw->a, lw->plan->value[n->id].partial, lower_at(lw, 2, affine_var(lw->a, t), affine_var(lw->a, p)));
+    const Expr *(*rule)(Lower *, const Node *, Affine, Affine) = lower_table[n->op]->part ? lower_table[n->op]->part : lower_partial;
+    const Expr *part = rule(lw, n, affine_var(lw->a, t), affine_var(lw->a, p));
     nest_update(nest, acc, expr_binary(lw->a, EXPR_ADD, acc, part));
     lower_emit(lw, nest, n, lower_at(lw, 1, affine_var(lw->a, p)), acc);
 }

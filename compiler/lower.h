@@ -25,6 +25,8 @@ typedef struct LowerRule {
     bool (*halo)(const Node *n, int arg);
     bool sums_batch;     /* the result is a sum over the images */
     OpKind sums_beside;  /* ... that of this operator on the same argument 0 can be taken in the same pass (lower_twin); 0: none */
+    /* What chunk number `chunk` adds to element p of the sum that partial sums are folded to; null: its partial sum. */
+    const Expr *(*part)(Lower *lw, const Node *n, Affine chunk, Affine p);
     /* What becomes of a whole sum over the images (a mean: it is divided); null: nothing. Partial sums are not finished. */
     const Expr *(*finish)(Lower *lw, const Node *n, const Expr *sum);
     bool across;         /* a contraction with weights, argument 1: asks for lower_block_axis, so that it can run over the whole batch at once */
@@ -53,6 +55,15 @@ void lower_batch_points(Lower *lw, Nest *nest);
 /* Number of the lane block at hand among those that the sum goes over, of which there are at most lower_blocks. */
 Affine lower_block(Lower *lw);
 int64_t lower_blocks(const Lower *lw);
+/* Is the sum `other` over the images taken in the same pass as that at hand? */
+bool lower_sums_beside(const Lower *lw, const Node *other);
+/* The partial sum of element p that a chunk has left. */
+const Expr *lower_partial(Lower *lw, const Node *n, Affine chunk, Affine p);
+/* The lane, where images are in the lanes. */
+Affine lower_lane(const Lower *lw);
+/* The chunk at hand, where partial sums are made, and the images of a chunk, an i32. */
+Affine lower_chunk(Lower *lw);
+const Expr *lower_chunk_images(Lower *lw, Affine chunk);
 /* Where the rule has the lanes (turns_lanes): opens a loop over `extent` points, inside which nests go until it is closed; where the kernel has items, these are they.
  * Inside of other such loops: `before` points belong to turns of those that came before, and all have `total` points. */
 Affine lower_open_items(Lower *lw, const char *name, int64_t extent, Affine before, int64_t total);

@@ -174,12 +174,25 @@ static bool sums_partially(const Plan *p, const Node *n) {
     return p->options.partial && !rule_of(n)->wants_rows && small;
 }
 
+static bool reads_node(const Node *n, const Node *arg) {
+    for (int k = 0; k < n->nargs; k++)
+        if (n->arg[k] == arg) return true;
+    return false;
+}
+
+static bool reads_op(const Node *n, OpKind op) {
+    for (int k = 0; k < n->nargs; k++)
+        if (n->arg[k]->op == op) return true;
+    return false;
+}
+
 /* The group of partial sums that n's may be taken with, both in one pass over what they sum: where n's rule knows such a twin. */
 static Group *sum_beside(const Plan *p, const Node *n) {
     for (int i = 0; p->options.fuse && rule_of(n)->sums_beside && i < n->id; i++) {
         const Node *t = p->graph->nodes.at[i];
         const Group *fold = p->value[i].group;
         if (t->op != rule_of(n)->sums_beside || t->arg[0] != n->arg[0] || !fold || !fold->parts) continue;
+        if (reads_op(n, t->op) && !reads_node(n, t)) continue;
         if (fold->parts->stage[0].root == t && !fold->parts->stage[0].fused.n) return fold->parts;
     }
     return NULL;
@@ -329,15 +342,27 @@ static void place_node(Plan *p, const bool *needed, const Node *n) {
 
 /* ---- who reads what ---- */
 
-/* Calls fn(group, argument) for every argument that a group reads from outside of its own expressions. */
+bool plan_sums_beside(const Group *g, const Node *n) {
+    const Group *parts = g->sum == SUM_FOLD ? g->parts : g;
+    for (int i = 0; parts->sum == SUM_PARTIAL && i < parts->stage[0].fused.n; i++)
+        if (parts->stage[0].fused.at[i] == n) return true;
+    return false;
+}
+
+/* Calls fn(group, argument) for every argument that a group reads from outside of its own expressions. Partial sums do not wait for the whole sum beside
+ * them, however their operator is written; who folds them does. */
 static void group_reads(const Plan *p, Group *g, void (*fn)(const Plan *p, void *ctx, Group *g, const Node *arg), void *ctx) {
+    const Node *root = g->stage[0].root;
     if (g->sum == SUM_FOLD) {
+        for (int k = 0; k < root->nargs; k++)
+            if (plan_sums_beside(g, root->arg[k])) fn(p, ctx, g, root->arg[k]);
         for (int i = 0; i < g->stage[0].fused.n; i++)
             for (int k = 0; k < g->stage[0].fused.at[i]->nargs; k++) fn(p, ctx, g, g->stage[0].fused.at[i]->arg[k]);
         return;
     }
     for (int s = 0; s < g->nstages; s++) {
-        for (int k = 0; k < g->stage[s].root->nargs; k++) fn(p, ctx, g, g->stage[s].root->arg[k]);
+        for (int k = 0; k < g->stage[s].root->nargs; k++)
+            if (!plan_sums_beside(g, g->stage[s].root->arg[k])) fn(p, ctx, g, g->stage[s].root->arg[k]);
         for (int i = 0; i < g->stage[s].fused.n; i++)
             for (int k = 0; k < g->stage[s].fused.at[i]->nargs; k++) fn(p, ctx, g, g->stage[s].fused.at[i]->arg[k]);
     }

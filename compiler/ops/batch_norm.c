@@ -218,7 +218,71 @@ static const Expr *dgamma_term(Lower *lw, const Node *n, const Affine *at, const
 }
 
 static void lower_batch_mean(Lower *lw, const Node *n) { lower_channel_nest_exactly(lw, n, n->arg[0]->type, mean_element); }
-static void lower_batch_var(Lower *lw, const Node *n) { lower_channel_nest(lw, n, n->arg[0]->type, var_term); }
+/* ---- mean and variance in one pass: those of parts, put together (Chan, Golub and LeVeque, 1979) ----
+ *
+ * Of a part with count numbers of the channel, sum S and squares M2 around its own mean, the whole variance takes M2 + count (S / count - mean)^2. Parts are
+ * the images of a lane block, each in its lane: a few channels at a time are read twice, the second time from a core's own cache.
+ */
+
+/* count * d^2 + sum */
+static const Expr *add_squares(Lower *lw, const Expr *count, const Expr *d, const Expr *sum) { return fma_of(lw, mul(lw, count, d), d, sum); }
+
+static const Expr *chunk_numbers(Lower *lw, Affine chunk, int64_t points) {
+    Arena *a = lower_arena(lw);
+    return mul(lw, expr_unary(a, EXPR_TO_F32, lower_chunk_images(lw, chunk)), expr_real(a, (double)points));
+}
+
+/* The means of channels first .. first+run-1 of each image, and what they add to the mean of the batch. */
+static void lower_image_means(Lower *lw, const Node *mean, Affine first, int64_t run, const Buffer *means) {
+    Arena *a = lower_arena(lw);
+    Type x = mean->arg[0]->type;
+    Affine at[3];
+    Nest *nest = lower_channel_elements(lw, mean, x, first, run, at);
+    const Expr *sum = nest_let(a, nest, lower_exact_sum(lw, nest, mean_element(lw, mean, arena_copy(a, at, sizeof at))));
+    const Affine *place = lower_at(lw, 3, affine_const(0), affine_add(a, at[0], affine_scale(a, first, -1)), lower_lane(lw));
+    nest_assign(a, nest, means, place, mul(lw, sum, expr_real(a, 1 / (double)channel_points(x))));
+    lower_emit(lw, nest, mean, lower_at(lw, 1, at[0]), expr_unary(a, EXPR_LANE_SUM, sum));
+}
+
+/* The squares around the mean of these images, put together from those around each one's own. */
+static void lower_image_squares(Lower *lw, const Node *n, Affine first, int64_t run, const Buffer *means) {
+    Arena *a = lower_arena(lw);
+    Type x = n->arg[0]->type;
+    Affine at[3];
+    Nest *nest = lower_channel_elements(lw, n, x, first, run, at);
+    const Expr *own = expr_load(a, means, lower_at(lw, 3, affine_const(0), affine_add(a, at[0], affine_scale(a, first, -1)), lower_lane(lw)));
+    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0)), *points = expr_real(a, (double)channel_points(x));
+    const Expr *d = of_images(lw, sub(lw, lower_load(lw, n->arg[0], arena_copy(a, at, sizeof at)), own));
+    nest_update(nest, acc, fma_of(lw, d, d, acc));
+    const Expr *all = expr_unary(a, EXPR_LANE_SUM, mul(lw, own, points)), *mean = expr_binary(a, EXPR_DIV, all, chunk_numbers(lw, lower_chunk(lw), channel_points(x)));
+    Affine image = affine_add(a, lower_lane(lw), affine_scale(a, lower_chunk(lw), lower_images(lw)));
+    const Expr *there = expr_binary(a, EXPR_LT, expr_index(a, image), lower_image_count(lw));
+    const Expr *off = expr_ternary(a, EXPR_SELECT, there, sub(lw, own, mean), expr_real(a, 0));
+    lower_emit(lw, nest, n, lower_at(lw, 1, at[0]), expr_unary(a, EXPR_LANE_SUM, add_squares(lw, points, off, acc)));
+}
+
+static void lower_batch_var(Lower *lw, const Node *n) {
+    if (!lower_sums_beside(lw, n->arg[1])) {
+        lower_channel_nest(lw, n, n->arg[0]->type, var_term);
+        return;
+    }
+    ENSURE(lower_blocks(lw) == 1); /* a lane is an image */
+    int64_t channels = n->type.dim[0], run = channels % 4 == 0 ? 4 : channels % 2 == 0 ? 2 : 1;
+    Affine first = affine_scale(lower_arena(lw), lower_open_loop(lw, "c", channels / run), run);
+    Buffer *means = lower_scratch(lw, "means", type_batched(1, run, 0, 0));
+    lower_image_means(lw, n->arg[1], first, run, means);
+    lower_image_squares(lw, n, first, run, means);
+    lower_close_loop(lw);
+}
+
+static const Expr *var_part(Lower *lw, const Node *n, Affine chunk, Affine c) {
+    const Expr *squares = lower_partial(lw, n, chunk, c);
+    if (!lower_sums_beside(lw, n->arg[1])) return squares;
+    const Expr *count = chunk_numbers(lw, chunk, channel_points(n->arg[0]->type));
+    const Expr *mean = expr_binary(lower_arena(lw), EXPR_DIV, lower_partial(lw, n->arg[1], chunk, c), count);
+    return add_squares(lw, count, sub(lw, mean, lower_load(lw, n->arg[1], lower_at(lw, 1, c))), squares);
+}
+
 /* beta's gradient, too, is a sum over dy. */
 static void lower_dgamma(Lower *lw, const Node *n) {
     lower_channel_twins(lw, n, n->arg[0]->type, dgamma_term, lower_twin(lw, n, OP_channel_sum), channel_sum_term);
@@ -269,7 +333,7 @@ static const Expr *running_var_point(Lower *lw, const Node *n, const Expr *const
 }
 
 const LowerRule batch_mean_lower = {.kind = LOWER_NEST, .nest = lower_batch_mean, .finish = finish_mean, .sums_batch = true};
-const LowerRule batch_var_lower = {.kind = LOWER_NEST, .nest = lower_batch_var, .finish = finish_mean, .sums_batch = true};
+const LowerRule batch_var_lower = {.kind = LOWER_NEST, .nest = lower_batch_var, .part = var_part, .finish = finish_mean, .sums_batch = true, .sums_beside = OP_batch_mean};
 const LowerRule inv_std_lower = {.kind = LOWER_POINTWISE, .pointwise = inv_std_point};
 const LowerRule batch_norm_lower = {.kind = LOWER_POINTWISE, .pointwise = batch_norm_point};
 const LowerRule batch_norm_dgamma_lower = {.kind = LOWER_NEST, .nest = lower_dgamma, .sums_batch = true, .sums_beside = OP_channel_sum};

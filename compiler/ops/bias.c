@@ -64,16 +64,17 @@ static const Expr *bias_point(Lower *lw, const Node *n, const Expr *const *args,
     return expr_binary(lower_arena(lw), EXPR_ADD, args[0], args[1]);
 }
 
-/* A nest over the channels with the elements of one to sum: `at` becomes an element's place. */
-static Nest *channel_nest(Lower *lw, const Node *n, Type x, Affine at[3]) {
+Nest *lower_channel_elements(Lower *lw, const Node *n, Type x, Affine first, int64_t count, Affine at[3]) {
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
-    const Var *c = nest_axis(a, nest, "c", n->type.dim[0], false);
+    const Var *c = nest_axis(a, nest, "c", count, false);
     lower_batch_axis(lw, nest);
-    at[0] = lower_affine(lw, c, 1, 0);
+    at[0] = affine_add(a, first, lower_affine(lw, c, 1, 0));
     for (int i = 1; i < x.rank; i++) at[i] = lower_affine(lw, nest_axis(a, nest, i == 1 ? "h" : "w", x.dim[i], true), 1, 0);
     return nest;
 }
+
+static Nest *channel_nest(Lower *lw, const Node *n, Type x, Affine at[3]) { return lower_channel_elements(lw, n, x, affine_const(0), n->type.dim[0], at); }
 
 /* The sum over all lanes of an accumulator that takes n's terms. */
 static const Expr *sum_of(Lower *lw, Nest *nest, const Node *n, ChannelTerm *term, const Affine at[3]) {
@@ -94,15 +95,21 @@ void lower_channel_twins(Lower *lw, const Node *n, Type x, ChannelTerm *term, co
 void lower_channel_nest(Lower *lw, const Node *n, Type x, ChannelTerm *term) { lower_channel_twins(lw, n, x, term, NULL, NULL); }
 
 /* y = x + lost; lost = y - ((sum + y) - sum); sum = sum + y */
+const Expr *lower_exact_sum(Lower *lw, Nest *nest, const Expr *element) {
+    Arena *a = lower_arena(lw);
+    const Expr *zero = expr_real(a, 0), *y = nest_acc(a, nest, ELEM_F32, zero), *lost = nest_acc(a, nest, ELEM_F32, zero), *sum = nest_acc(a, nest, ELEM_F32, zero);
+    const Expr *next = expr_binary(a, EXPR_ADD, sum, y);
+    nest_update(nest, y, expr_binary(a, EXPR_ADD, element, lost));
+    nest_update(nest, lost, expr_binary(a, EXPR_SUB, y, expr_binary(a, EXPR_SUB, next, sum)));
+    nest_update(nest, sum, next);
+    return sum;
+}
+
 void lower_channel_nest_exactly(Lower *lw, const Node *n, Type x, const Expr *(*element)(Lower *lw, const Node *n, const Affine *at)) {
     Arena *a = lower_arena(lw);
     Affine at[3];
     Nest *nest = channel_nest(lw, n, x, at);
-    const Expr *zero = expr_real(a, 0), *y = nest_acc(a, nest, ELEM_F32, zero), *lost = nest_acc(a, nest, ELEM_F32, zero), *sum = nest_acc(a, nest, ELEM_F32, zero);
-    const Expr *next = expr_binary(a, EXPR_ADD, sum, y);
-    nest_update(nest, y, expr_binary(a, EXPR_ADD, element(lw, n, arena_copy(a, at, sizeof at)), lost));
-    nest_update(nest, lost, expr_binary(a, EXPR_SUB, y, expr_binary(a, EXPR_SUB, next, sum)));
-    nest_update(nest, sum, next);
+    const Expr *sum = lower_exact_sum(lw, nest, element(lw, n, arena_copy(a, at, sizeof at)));
     lower_emit(lw, nest, n, lower_at(lw, 1, at[0]), expr_unary(a, EXPR_LANE_SUM, sum));
 }
 

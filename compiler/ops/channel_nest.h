@@ -12,8 +12,11 @@ void lower_channel_nest(Lower *lw, const Node *n, Type x, ChannelTerm *term);
 void lower_channel_twins(Lower *lw, const Node *n, Type x, ChannelTerm *term, const Node *twin, ChannelTerm *twin_term);
 /* What channel_sum adds up. */
 ChannelTerm channel_sum_term;
-/* The same with compensation for rounding (Kahan, 1965), for a plain sum of elements: `element` is one of them. However many there are, a
- * lane's sum is within some 2 u |sum| of exact. */
+/* A nest of n over `count` channels from `first` on, with the elements of one to sum: `at` becomes an element's place in x. */
+Nest *lower_channel_elements(Lower *lw, const Node *n, Type x, Affine first, int64_t count, Affine at[3]);
+/* The nest's sum of elements in each lane, compensated for rounding (Kahan, 1965): however many there are, it is within some 2 u |sum| of exact. */
+const Expr *lower_exact_sum(Lower *lw, Nest *nest, const Expr *element);
+/* As lower_channel_nest, for such a sum. */
 void lower_channel_nest_exactly(Lower *lw, const Node *n, Type x, const Expr *(*element)(Lower *lw, const Node *n, const Affine *at));
 
 #endif
