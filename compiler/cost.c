@@ -260,7 +260,6 @@ static double list_cost(Cost *c, const Stmt *list) {
     for (int i = 0; i < list->body.n; i++) {
         const Stmt *s = list->body.at[i];
         if (s->kind == STMT_STORE) add_store(c, s);
-        if (s->kind == STMT_PREFETCH) c->run.loads++;
         if (s->kind != STMT_FOR) continue;
         if (!s->var) sum += list_cost(c, s);
         else if (s->loop != LOOP_SERIAL) sum += open_cost(c, s);

@@ -520,12 +520,18 @@ static Stmt *parse_for(Parser *r, LoopKind kind, int depth) {
     return s;
 }
 
+/* buffer[at], which is stored to or fetched; or null. */
+static const Buffer *parse_place(Parser *r, Affine at[BUFFER_RANK]) {
+    Span span = r->s.token.span;
+    const char *name;
+    return scan_name(&r->s, &name) ? parse_indices(r, name, span, at) : NULL;
+}
+
 static Stmt *parse_store(Parser *r) {
     Affine at[BUFFER_RANK];
-    Span span = r->s.token.span, from = { 0 };
-    const char *name;
-    if (!scan_name(&r->s, &name)) return NULL;
-    const Buffer *b = parse_indices(r, name, span, at);
+    Span from = { 0 };
+    const Buffer *b = parse_place(r, at);
+    if (r->s.failed) return NULL;
     bool streamed = scan_accept(&r->s, "<") && scan_expect(&r->s, "-");
     if (!streamed) scan_expect(&r->s, "=");
     const Expr *value = parse_expr(r, 0);
@@ -538,10 +544,9 @@ static Stmt *parse_store(Parser *r) {
 
 static Stmt *parse_prefetch(Parser *r) {
     Affine at[BUFFER_RANK];
-    Span span = r->s.token.span, from = { 0 };
-    const char *name;
-    if (!scan_name(&r->s, &name)) return NULL;
-    const Buffer *b = parse_indices(r, name, span, at);
+    Span from = { 0 };
+    const Buffer *b = parse_place(r, at);
+    if (r->s.failed) return NULL;
     scan_span(&r->s, r->p->model, &from);
     return b && !r->s.failed ? stmt_prefetch(r->a, b, at, from) : NULL;
 }

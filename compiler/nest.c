@@ -34,6 +34,7 @@ const Var *nest_range(Arena *a, Nest *n, const char *name, Affine lo, Affine hi,
 
 void nest_thin_out(Nest *n, Affine from, Affine end) {
     Axis *axis = &n->axis[n->naxes - 1];
+    ENSURE(from.n == 1 && from.term[0].k == 1 && affine_equal(affine_offset(from, end.c - from.c), end));
     axis->sparse = true;
     axis->from = from;
     axis->end = end;

@@ -188,7 +188,7 @@ static bool reads_op(const Node *n, OpKind op) {
 
 /* The group of partial sums that n's may be taken with, both in one pass over what they sum: where n's rule knows such a twin. */
 static Group *sum_beside(const Plan *p, const Node *n) {
-    for (int i = 0; p->options.fuse && rule_of(n)->sums_beside && i < n->id; i++) {
+    for (int i = n->id - 1; p->options.fuse && rule_of(n)->sums_beside && i > n->arg[0]->id; i--) {
         const Node *t = p->graph->nodes.at[i];
         const Group *fold = p->value[i].group;
         if (t->op != rule_of(n)->sums_beside || t->arg[0] != n->arg[0] || !fold || !fold->parts) continue;

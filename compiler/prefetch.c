@@ -88,7 +88,8 @@ static bool add_list(Pass *p, const Stmt *list, Lines *l);
 static bool add_stmt(Pass *p, const Stmt *s, Lines *l) {
     if (s->kind == STMT_STORE) return add_expr(p, s->value, s->span, l);
     if (s->kind != STMT_FOR) return true;
-    if (!s->var || s->loop == LOOP_LANE) return s->var ? false : add_list(p, s, l);
+    if (!s->var) return add_list(p, s, l);
+    if (s->loop == LOOP_LANE) return false;
     int64_t passes = passes_of(s);
     if (!passes || passes > LINES_MOST || p->nbound == LOOPS_MOST) return false;
     bool good = true;

@@ -211,18 +211,16 @@ static Stmt *open_reduction(Apply *p, Leaf *leaf, Stmt *into) {
     return into;
 }
 
-/* The loop over the tile's points of the peeled axis goes through those that the point of a sparse sum reaches: w + a <= s < w + b, or a - w <= s < b - w. */
+/* The loop over the tile's points of the peeled axis goes through those that the point of a sparse sum reaches: w + from <= s < w + end. */
 static void leave_out_zeros(Apply *p, const Leaf *leaf, Stmt *loop) {
     int peeled = p->s->peeled;
     for (int i = p->nspace; i < p->nest->naxes; i++) {
         const Axis *x = &p->nest->axis[p->s->order[i]];
-        int64_t k = x->sparse ? affine_coef(x->from, p->nest->axis[peeled].var) : 0;
-        if (!k || loop->nlo == BOUND_MAX || loop->nhi == BOUND_MAX) continue;
-        Affine s = subst_affine(&leaf->subst, affine_var(p->a, x->var)), before = affine_scale(p->a, p->base[peeled], -1);
-        if (k < 0) s = affine_scale(p->a, s, -1);
-        Affine at = affine_add(p->a, s, before);
-        loop->lo[loop->nlo++] = affine_offset(at, k > 0 ? 1 - x->end.c : x->from.c);
-        loop->hi[loop->nhi++] = affine_offset(at, k > 0 ? 1 - x->from.c : x->end.c);
+        if (!x->sparse || !affine_coef(x->from, p->nest->axis[peeled].var)) continue;
+        ENSURE(loop->nlo < BOUND_MAX && loop->nhi < BOUND_MAX);
+        Affine s = subst_affine(&leaf->subst, affine_var(p->a, x->var)), at = affine_add(p->a, s, affine_scale(p->a, p->base[peeled], -1));
+        loop->lo[loop->nlo++] = affine_offset(at, 1 - x->end.c);
+        loop->hi[loop->nhi++] = affine_offset(at, 1 - x->from.c);
     }
 }
 

@@ -204,7 +204,7 @@ static void choose_peeled(const Search *q, Schedule *s) {
     enum { TILES_MOST = 8 };
     for (int i = 0; i < q->n->naxes; i++) {
         const Axis *x = &q->n->axis[i];
-        if (!x->sparse || !s->unroll[i] || x->from.n != 1 || x->end.n != 1) continue;
+        if (!x->sparse || !s->unroll[i] || x->from.n != 1) continue;
         for (int k = 0; k < q->n->naxes; k++)
             if (q->n->axis[k].var == x->from.term[0].var && can_tile(q->n, k) && k != s->lane_axis && k != s->block && schedule_tiles(q->n, s, k, q->lanes) <= TILES_MOST) s->peeled = k;
     }

@@ -194,11 +194,13 @@ static const Expr *numbers(Lower *lw, int64_t points) {
     return expr_binary(a, EXPR_MUL, expr_unary(a, EXPR_TO_F32, lower_image_count(lw)), expr_real(a, (double)points));
 }
 
-/* `value` in lanes that hold an image of the batch, 0 in those behind the last one. */
-static const Expr *of_images(Lower *lw, const Expr *value) {
+/* `value` where image number `image` is one of the batch, 0 behind the last one. */
+static const Expr *where_there(Lower *lw, const Expr *image, const Expr *value) {
     Arena *a = lower_arena(lw);
-    return expr_ternary(a, EXPR_SELECT, expr_binary(a, EXPR_LT, lower_image(lw), lower_image_count(lw)), value, expr_real(a, 0));
+    return expr_ternary(a, EXPR_SELECT, expr_binary(a, EXPR_LT, image, lower_image_count(lw)), value, expr_real(a, 0));
 }
+
+static const Expr *of_images(Lower *lw, const Expr *value) { return where_there(lw, lower_image(lw), value); }
 
 static const Expr *sub(Lower *lw, const Expr *x, const Expr *y) { return expr_binary(lower_arena(lw), EXPR_SUB, x, y); }
 static const Expr *mul(Lower *lw, const Expr *x, const Expr *y) { return expr_binary(lower_arena(lw), EXPR_MUL, x, y); }
@@ -218,6 +220,7 @@ static const Expr *dgamma_term(Lower *lw, const Node *n, const Affine *at, const
 }
 
 static void lower_batch_mean(Lower *lw, const Node *n) { lower_channel_nest_exactly(lw, n, n->arg[0]->type, mean_element); }
+
 /* ---- mean and variance in one pass: those of parts, put together (Chan, Golub and LeVeque, 1979) ----
  *
  * Of a part with count numbers of the channel, sum S and squares M2 around its own mean, the whole variance takes M2 + count (S / count - mean)^2. Parts are
@@ -255,9 +258,8 @@ static void lower_image_squares(Lower *lw, const Node *n, Affine first, int64_t 
     const Expr *d = of_images(lw, sub(lw, lower_load(lw, n->arg[0], arena_copy(a, at, sizeof at)), own));
     nest_update(nest, acc, fma_of(lw, d, d, acc));
     const Expr *all = expr_unary(a, EXPR_LANE_SUM, mul(lw, own, points)), *mean = expr_binary(a, EXPR_DIV, all, chunk_numbers(lw, lower_chunk(lw), channel_points(x)));
-    Affine image = affine_add(a, lower_lane(lw), affine_scale(a, lower_chunk(lw), lower_images(lw)));
-    const Expr *there = expr_binary(a, EXPR_LT, expr_index(a, image), lower_image_count(lw));
-    const Expr *off = expr_ternary(a, EXPR_SELECT, there, sub(lw, own, mean), expr_real(a, 0));
+    Affine image = affine_add(a, lower_lane(lw), affine_scale(a, lower_chunk(lw), lower_images(lw))); /* outside of the sum, whose lane block is its axis */
+    const Expr *off = where_there(lw, expr_index(a, image), sub(lw, own, mean));
     lower_emit(lw, nest, n, lower_at(lw, 1, at[0]), expr_unary(a, EXPR_LANE_SUM, add_squares(lw, points, off, acc)));
 }
 
