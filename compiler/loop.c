@@ -65,6 +65,17 @@ Affine affine_scale(Arena *a, Affine x, int64_t k) {
     return add_scaled(a, affine_const(0), x, k);
 }
 
+Affine affine_divide(Arena *a, Affine x, int64_t k, Affine *rest) {
+    Affine quotient = affine_const(floor_div(x.c, k));
+    *rest = affine_const(x.c - k * quotient.c);
+    for (int i = 0; i < x.n; i++) {
+        bool whole = x.term[i].k % k == 0;
+        Affine *part = whole ? &quotient : rest;
+        *part = add_scaled(a, *part, affine_var(a, x.term[i].var), whole ? x.term[i].k / k : x.term[i].k);
+    }
+    return quotient;
+}
+
 Affine affine_subst(Arena *a, Affine x, const Var *v, Affine y) {
     int64_t k = affine_coef(x, v);
     if (k == 0) return x;

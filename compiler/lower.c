@@ -147,12 +147,18 @@ static Type flat_type(const Lower *lw, Type t) { return lw->flat && !t.batched ?
 const Expr *lower_load(Lower *lw, const Node *value, const Affine *at) {
     const LowerRule *rule = lower_table[value->op];
     if (rule->source) return rule->source(lw, value, at);
-    Type type = flat_type(lw, value->type);
     const Value *v = plan_value(lw->plan, value);
+    if (v->gathered) return rule->element(lw, value, at);
+    Type type = flat_type(lw, value->type);
     Buffer *from = value->op == OP_param ? lw->b->param[value->id] : v->buffer;
     ENSURE(from);
     const Buffer *b = buffer_as(lw, from, type);
     return expr_load(lw->a, b, type.batched ? batched_place(lw, v, type, at, b) : arena_copy(lw->a, at, sizeof *at * (size_t)type.rank));
+}
+
+void lower_cell(const Lower *lw, const Node *value, int64_t cell[2]) {
+    cell[0] = cell[1] = 1;
+    if (lw->plan->value[value->id].gathered) lower_table[value->op]->cells(value, cell);
 }
 
 const Node *lower_twin(const Lower *lw, const Node *n, OpKind op) {

@@ -21,6 +21,12 @@ typedef struct LowerRule {
      * point: unbatched [c] at at[0] (a channel's number), batched rank 0 for the whole image. */
     const Expr *(*pointwise)(Lower *lw, const Node *n, const Expr *const *args, const Affine *at);
     void (*nest)(Lower *lw, const Node *n);
+    /* NEST, of a picture that cells of cell[0] x cell[1] points tile, each made of one point of the arguments: the element at `at`, where at[1] and at[2] are multiples
+     * of cell and a place in a cell. Readers who come by cells take it so, and no map of it is stored. Null, or cells false: there is no such thing. */
+    bool (*cells)(const Node *n, int64_t cell[2]);
+    const Expr *(*element)(Lower *lw, const Node *n, const Affine *at);
+    /* Does the operator read argument `arg` by such cells (lower_cell), and seldom enough for that to pay? Null: never. */
+    bool (*reads_cells)(const Node *n, int arg, const int64_t cell[2], int lanes);
     /* Does the operator read argument `arg` outside of its bounds, where zeros are expected? Null: never. */
     bool (*halo)(const Node *n, int arg);
     bool sums_batch;     /* the result is a sum over the images */
@@ -47,6 +53,8 @@ Arena *lower_arena(const Lower *lw);
 Nest *lower_nest(Lower *lw, const Node *n);
 /* The element of a value at this index: a load, or a source's expression. */
 const Expr *lower_load(Lower *lw, const Node *value, const Affine *at);
+/* The cells in which a value of which no map is stored has to be read; 1 x 1 of any other. */
+void lower_cell(const Lower *lw, const Node *value, int64_t cell[2]);
 /* For sums over the batch. Adds the reduce axis over lane blocks (of this chunk, or of the batch); loads of batched values
  * made after it are of that block, in each lane its image. */
 void lower_batch_axis(Lower *lw, Nest *nest);

@@ -215,6 +215,24 @@ static void place_sum(Plan *p, const Node *n) {
     set_group(p, n, fold, 0);
 }
 
+/* Do all who read n make its elements of its arguments' themselves? */
+static bool is_gathered(const Plan *p, const bool *needed, const Node *n) {
+    int64_t cell[2];
+    if (!p->options.fuse || !rule_of(n)->cells || !rule_of(n)->cells(n, cell)) return false;
+    for (int i = 0; i < p->graph->roots.n; i++)
+        if (p->graph->roots.at[i].node == n) return false;
+    for (int i = n->id + 1; i < p->graph->nodes.n; i++) {
+        const Node *user = p->graph->nodes.at[i];
+        for (int k = 0; needed[i] && k < user->nargs; k++)
+            if (user->arg[k] == n && (!rule_of(user)->reads_cells || !rule_of(user)->reads_cells(user, k, cell, p->options.machine.lanes))) return false;
+    }
+    return true;
+}
+
+static void note_gathered(Plan *p, const bool *needed) {
+    for (int i = 0; i < p->graph->nodes.n; i++) p->value[i].gathered = needed[i] && is_gathered(p, needed, p->graph->nodes.at[i]);
+}
+
 /* A reshape shares its argument's memory where nobody wants a halo around either: then both are just C*H*W numbers. */
 static bool wants_halo(const Plan *p, const bool *needed, const Node *n) {
     for (int i = 0; i < p->graph->nodes.n; i++) {
@@ -222,7 +240,8 @@ static bool wants_halo(const Plan *p, const bool *needed, const Node *n) {
         for (int k = 0; needed[i] && k < user->nargs; k++) {
             if (user->arg[k] != n) continue;
             if (rule_of(user)->halo && rule_of(user)->halo(user, k)) return true;
-            if (user->op == OP_reshape && p->options.fuse && wants_halo(p, needed, user)) return true;
+            bool handed_on = p->value[i].gathered || (user->op == OP_reshape && p->options.fuse);
+            if (handed_on && wants_halo(p, needed, user)) return true;
         }
     }
     return false;
@@ -322,7 +341,7 @@ static void place_node(Plan *p, const bool *needed, const Node *n) {
     const Node *twin = find_twin(p, n), *arg = latest_arg(p, n);
     int64_t rows = 1, steps = n->op == OP_winograd_product ? tile_steps(p, needed, n->arg[0]) : 1;
     Group *before = stage_before(p, n, &rows);
-    if (rule->kind == LOWER_SOURCE || tile_steps(p, needed, n) > 1) return; /* such tiles are placed with their product */
+    if (rule->kind == LOWER_SOURCE || p->value[n->id].gathered || tile_steps(p, needed, n) > 1) return; /* such tiles are placed with their product */
     if (is_view(p, needed, n)) {
         p->value[n->id].view = n->arg[0];
     } else if (twin) {
@@ -349,22 +368,32 @@ bool plan_sums_beside(const Group *g, const Node *n) {
     return false;
 }
 
+typedef void (*ReadFn)(const Plan *p, void *ctx, Group *g, const Node *arg);
+
+/* ... or for those that it is made of. */
+static void read_value(const Plan *p, Group *g, const Node *n, ReadFn fn, void *ctx) {
+    if (!p->value[n->id].gathered) fn(p, ctx, g, n);
+    for (int k = 0; p->value[n->id].gathered && k < n->nargs; k++) read_value(p, g, n->arg[k], fn, ctx);
+}
+
+static void read_arguments(const Plan *p, Group *g, const Node *n, ReadFn fn, void *ctx) {
+    for (int k = 0; k < n->nargs; k++) read_value(p, g, n->arg[k], fn, ctx);
+}
+
 /* Calls fn(group, argument) for every argument that a group reads from outside of its own expressions. Partial sums do not wait for the whole sum beside
  * them, however their operator is written; who folds them does. */
-static void group_reads(const Plan *p, Group *g, void (*fn)(const Plan *p, void *ctx, Group *g, const Node *arg), void *ctx) {
+static void group_reads(const Plan *p, Group *g, ReadFn fn, void *ctx) {
     const Node *root = g->stage[0].root;
     if (g->sum == SUM_FOLD) {
         for (int k = 0; k < root->nargs; k++)
             if (plan_sums_beside(g, root->arg[k])) fn(p, ctx, g, root->arg[k]);
-        for (int i = 0; i < g->stage[0].fused.n; i++)
-            for (int k = 0; k < g->stage[0].fused.at[i]->nargs; k++) fn(p, ctx, g, g->stage[0].fused.at[i]->arg[k]);
+        for (int i = 0; i < g->stage[0].fused.n; i++) read_arguments(p, g, g->stage[0].fused.at[i], fn, ctx);
         return;
     }
     for (int s = 0; s < g->nstages; s++) {
         for (int k = 0; k < g->stage[s].root->nargs; k++)
-            if (!plan_sums_beside(g, g->stage[s].root->arg[k])) fn(p, ctx, g, g->stage[s].root->arg[k]);
-        for (int i = 0; i < g->stage[s].fused.n; i++)
-            for (int k = 0; k < g->stage[s].fused.at[i]->nargs; k++) fn(p, ctx, g, g->stage[s].fused.at[i]->arg[k]);
+            if (!plan_sums_beside(g, g->stage[s].root->arg[k])) read_value(p, g, g->stage[s].root->arg[k], fn, ctx);
+        for (int i = 0; i < g->stage[s].fused.n; i++) read_arguments(p, g, g->stage[s].fused.at[i], fn, ctx);
     }
 }
 
@@ -523,6 +552,7 @@ static bool level_groups(Plan *p) {
 
 static void note_read(Plan *p, Group *g, int stage, const Node *user, int k) {
     Value *v = plan_value(p, user->arg[k]);
+    for (int i = 0; v->gathered && i < v->node->nargs; i++) note_read(p, g, stage, v->node, i);
     if (!v->group || (v->group == g && v->stage == stage)) return; /* a source, or part of the same expressions */
     if (v->group == g) return;                                     /* the rows between two stages: see below */
     bool rows = g->sum == SUM_DIRECT && user == g->stage[0].root && k == 0 && rule_of(user)->wants_rows && p->options.machine.lanes > 1;
@@ -578,6 +608,7 @@ Plan *plan_build(Arena *a, const Graph *g, const PlanOptions *options, bool trai
     bool *needed = needed_nodes(p);
     note_updates(p, needed);
     for (int i = 0; i < g->nodes.n; i++) p->value[i].node = g->nodes.at[i];
+    note_gathered(p, needed);
     place_nodes(p, needed);
     note_roots(p);
     if (!level_groups(p)) return NULL;

@@ -17,7 +17,8 @@
  * dependency, and the overwriting of a parameter that others still read, asks for a later level. What is larger than all that it is
  * made of sinks to the latest level that its readers allow.
  *
- * Storage. A value that only its own fused consumers read is never stored. A value of one level's per-block groups lives in
+ * Storage. A value that only its own fused consumers read is never stored, nor is one whose readers all make its
+ * elements themselves as they need them (gathered: a max_pool's gradient, of pooled numbers and their places). A value of one level's per-block groups lives in
  * the worker's scratch memory, any other in the arena.
  */
 #ifndef NETC_PLAN_H
@@ -78,6 +79,7 @@ typedef struct Value {         /* what is known of a node's value */
     VEC(const Root *) roots;   /* that name it, or a view of it */
     Group *group;              /* that computes it; null for sources, and nodes outside the plan */
     int stage;
+    bool gathered;             /* nobody computes it: its readers make its elements of its arguments' (LowerRule.element) */
     const Node *view;          /* a reshape that shares its argument's memory: that argument */
     bool stored;               /* read by other groups */
     bool crosses;              /* ... of another level, or of the whole batch: it must be in the arena */

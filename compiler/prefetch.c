@@ -152,7 +152,10 @@ static int ask_behind_sum(Pass *p, Stmt *list, int i) {
 static int64_t bytes_along(const Line *x, const Stmt *loop) { return affine_coef(x->byte, loop->var) * loop->step; }
 
 /* Does the next pass of the loop read the line of this number for the first time? */
-static bool is_fresh(const Lines *l, int i, const Stmt *loop) { return !has_line(l, &l->line[i], bytes_along(&l->line[i], loop)); }
+static bool is_fresh(const Lines *l, int i, const Stmt *loop) {
+    int64_t bytes = bytes_along(&l->line[i], loop), whole = round_up(llabs(bytes), LINE);
+    return !has_line(l, &l->line[i], bytes < 0 ? -whole : whole);
+}
 
 /* Lines that this one stands for. */
 static int64_t lines_of(const Pass *p, const Line *x) { return affine_coef(x->byte, p->lane) == size_of(x->buffer) ? 1 : p->lanes; }

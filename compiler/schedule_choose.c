@@ -25,12 +25,19 @@ static bool expr_uses(const Expr *e, const Var *v) {
     return false;
 }
 
+/* The number in memory that a factor is: chosen, or scaled, maybe. Null: it is something else. */
+static const Expr *factor_of(const Expr *e) {
+    if (e->kind == EXPR_SELECT) return factor_of(e->arg[1]);
+    if (e->kind == EXPR_MUL && e->arg[1]->kind == EXPR_REAL) return factor_of(e->arg[0]);
+    return e->kind == EXPR_LOAD ? e : NULL;
+}
+
 /* The product a*b of two numbers in memory that the nest sums, if that is what it does. */
 static bool is_contraction(const Nest *n, const Expr **a, const Expr **b) {
     if (n->accs.n != 1 || n->accs.at[0].update->kind != EXPR_FMA) return false;
-    *a = n->accs.at[0].update->arg[0];
-    *b = n->accs.at[0].update->arg[1];
-    return (*a)->kind == EXPR_LOAD && (*b)->kind == EXPR_LOAD;
+    *a = factor_of(n->accs.at[0].update->arg[0]);
+    *b = factor_of(n->accs.at[0].update->arg[1]);
+    return *a && *b;
 }
 
 /* Cycles of one step of the reduction over a tile: two FMAs and two loads a cycle, four cycles until a sum can be used

@@ -166,8 +166,8 @@ static Affine grouped(Lower *lw, const Var *g, int64_t n, const Var *v) {
 }
 
 /* o*stride + r*dilation - pad */
-static Affine conv_input(Lower *lw, const ConvShape *c, int d, const Var *o, const Var *r) {
-    return affine_add(lower_arena(lw), lower_affine(lw, o, c->stride[d], -c->pad[d]), lower_affine(lw, r, c->dilation[d], 0));
+static Affine conv_input(Lower *lw, const ConvShape *c, int d, Affine o, const Var *r) {
+    return affine_add(lower_arena(lw), affine_offset(affine_scale(lower_arena(lw), o, c->stride[d]), -c->pad[d]), lower_affine(lw, r, c->dilation[d], 0));
 }
 
 static const Var *group_axis(Lower *lw, Nest *n, const ConvShape *c) {
@@ -182,11 +182,11 @@ static void lower_conv(Lower *lw, const Node *n) {
     const Var *h = nest_axis(a, nest, "h", c.rows, false), *w = nest_axis(a, nest, "w", c.cols, false);
     const Var *i = nest_axis(a, nest, "c", c.in, true), *r = nest_axis(a, nest, "r", c.kernel[0], true), *s = nest_axis(a, nest, "s", c.kernel[1], true);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
-    const Expr *x = lower_load(lw, n->arg[0], lower_at(lw, 3, grouped(lw, g, c.in, i), conv_input(lw, &c, 0, h, r), conv_input(lw, &c, 1, w, s)));
-    Affine out = grouped(lw, g, c.out, o);
+    Affine row = lower_affine(lw, h, 1, 0), col = lower_affine(lw, w, 1, 0), out = grouped(lw, g, c.out, o);
+    const Expr *x = lower_load(lw, n->arg[0], lower_at(lw, 3, grouped(lw, g, c.in, i), conv_input(lw, &c, 0, row, r), conv_input(lw, &c, 1, col, s)));
     const Expr *k = lower_load(lw, n->arg[1], lower_at(lw, 4, out, lower_affine(lw, i, 1, 0), lower_affine(lw, r, 1, 0), lower_affine(lw, s, 1, 0)));
     nest_update(nest, acc, expr_ternary(a, EXPR_FMA, k, x, acc));
-    lower_emit(lw, nest, n, lower_at(lw, 3, out, lower_affine(lw, h, 1, 0), lower_affine(lw, w, 1, 0)), acc);
+    lower_emit(lw, nest, n, lower_at(lw, 3, out, row, col), acc);
 }
 
 /* One dimension of a phase: axes q, f and t, and what they make of i, r and o. */
@@ -358,6 +358,16 @@ static void lower_conv_dw_turned(Lower *lw, const Node *n) {
     lower_close_loop(lw);
 }
 
+/* The points of dy, as terms of a sum, by cells. */
+static void terms_by_cells(Lower *lw, Nest *nest, const Node *dy, Affine point[2]) {
+    Arena *a = lower_arena(lw);
+    int64_t cell[2];
+    lower_cell(lw, dy, cell);
+    for (int d = 0; d < 2; d++) point[d] = lower_affine(lw, nest_axis(a, nest, d ? "w" : "h", dy->type.dim[1 + d] / cell[d], true), cell[d], 0);
+    for (int d = 0; d < 2; d++)
+        if (cell[d] > 1) point[d] = affine_add(a, point[d], affine_var(a, nest_axis(a, nest, d ? "fw" : "fh", cell[d], true)));
+}
+
 static void lower_conv_dw(Lower *lw, const Node *n) {
     if (lower_turns_lanes(lw)) {
         lower_conv_dw_turned(lw, n);
@@ -369,11 +379,12 @@ static void lower_conv_dw(Lower *lw, const Node *n) {
     const Var *g = group_axis(lw, nest, &c), *o = nest_axis(a, nest, "o", c.out, false), *i = nest_axis(a, nest, "c", c.in, false);
     const Var *r = nest_axis(a, nest, "r", c.kernel[0], false), *s = nest_axis(a, nest, "s", c.kernel[1], false);
     lower_batch_axis(lw, nest);
-    const Var *h = nest_axis(a, nest, "h", c.rows, true), *w = nest_axis(a, nest, "w", c.cols, true);
+    Affine point[2];
+    terms_by_cells(lw, nest, n->arg[1], point);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
-    const Expr *x = lower_load(lw, n->arg[0], lower_at(lw, 3, grouped(lw, g, c.in, i), conv_input(lw, &c, 0, h, r), conv_input(lw, &c, 1, w, s)));
+    const Expr *x = lower_load(lw, n->arg[0], lower_at(lw, 3, grouped(lw, g, c.in, i), conv_input(lw, &c, 0, point[0], r), conv_input(lw, &c, 1, point[1], s)));
     Affine out = grouped(lw, g, c.out, o);
-    const Expr *dy = lower_load(lw, n->arg[1], lower_at(lw, 3, out, lower_affine(lw, h, 1, 0), lower_affine(lw, w, 1, 0)));
+    const Expr *dy = lower_load(lw, n->arg[1], lower_at(lw, 3, out, point[0], point[1]));
     nest_update(nest, acc, expr_ternary(a, EXPR_FMA, dy, x, acc));
     const Affine *at = lower_at(lw, 4, out, lower_affine(lw, i, 1, 0), lower_affine(lw, r, 1, 0), lower_affine(lw, s, 1, 0));
     lower_emit(lw, nest, n, at, expr_unary(a, EXPR_LANE_SUM, acc));
@@ -387,6 +398,13 @@ static bool conv_dx_halo(const Node *n, int arg) {
     return arg == 0 && (any_of(&n->arg[1]->type.dim[2], 1) || any_of(&n->attr.i[CONV_PAD], 0) || any_of(&n->attr.i[CONV_STRIDE], 1));
 }
 
+/* With one input channel, or little more, a tile has all the sums of an output channel, so that dy is gone through once. */
+static bool conv_dw_reads_cells(const Node *n, int arg, const int64_t cell[2], int lanes) {
+    enum { TILE_MOST = 25 };
+    (void)cell;
+    return arg == 1 && type_count(n->type) / n->type.dim[0] <= TILE_MOST && !conv_dw_turns(n, lanes);
+}
+
 static int64_t conv_macs_of(Type w, Type y) { return type_count(w) * y.dim[1] * y.dim[2]; }
 static int64_t conv_macs(const Node *n) { return conv_macs_of(n->arg[1]->type, n->type); }
 static int64_t conv_dx_macs(const Node *n) { return conv_macs_of(n->arg[1]->type, n->arg[0]->type); }
@@ -394,4 +412,4 @@ static int64_t conv_dw_macs(const Node *n) { return conv_macs_of(n->type, n->arg
 
 const LowerRule conv_lower = {.kind = LOWER_NEST, .nest = lower_conv, .halo = conv_halo, .macs = conv_macs};
 const LowerRule conv_dx_lower = {.kind = LOWER_NEST, .nest = lower_conv_dx, .halo = conv_dx_halo, .macs = conv_dx_macs};
-const LowerRule conv_dw_lower = {.kind = LOWER_NEST, .nest = lower_conv_dw, .halo = conv_halo, .sums_batch = true, .turns_lanes = conv_dw_turns, .macs = conv_dw_macs};
+const LowerRule conv_dw_lower = {.kind = LOWER_NEST, .nest = lower_conv_dw, .halo = conv_halo, .sums_batch = true, .turns_lanes = conv_dw_turns, .reads_cells = conv_dw_reads_cells, .macs = conv_dw_macs};

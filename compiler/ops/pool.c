@@ -321,19 +321,35 @@ static void lower_pool_grad(Lower *lw, const Node *n) {
         for (int j = 0; j < pw.n; j++) lower_pool_grad_phase(lw, n, &ph.at[i], &pw.at[j]);
 }
 
+static bool tiles_exactly(const Node *n) {
+    PoolShape k = pool_shape_of(n);
+    for (int d = 0; d < 2; d++)
+        if (k.window[d] != k.stride[d] || k.pad[d] || n->type.dim[1 + d] % k.stride[d]) return false;
+    return true;
+}
+
+static bool pool_grad_cells(const Node *n, int64_t cell[2]) {
+    for (int d = 0; d < 2; d++) cell[d] = n->attr.i[POOL_WINDOW + d];
+    return tiles_exactly(n);
+}
+
+/* The window around a point, and the place in it. */
+static const Expr *pool_grad_element(Lower *lw, const Node *n, const Affine *at) {
+    Affine window[2], place[2];
+    for (int d = 0; d < 2; d++) window[d] = affine_divide(lower_arena(lw), at[1 + d], n->attr.i[POOL_WINDOW + d], &place[d]);
+    return pool_share(lw, n, lower_at(lw, 3, at[0], window[0], window[1]), place[0], place[1]);
+}
+
 static bool avg_pool_halo(const Node *n, int arg) { return arg == 0 && (n->attr.i[POOL_PAD] || n->attr.i[POOL_PAD + 1]); }
 
 /* Windows that tile the picture exactly are each reached from inside; all others may be looked for outside. */
 static bool pool_grad_halo(const Node *n, int arg) {
-    PoolShape k = pool_shape_of(n);
     (void)arg;
-    for (int d = 0; d < 2; d++)
-        if (k.window[d] != k.stride[d] || k.pad[d] || n->type.dim[1 + d] % k.stride[d]) return true;
-    return false;
+    return !tiles_exactly(n);
 }
 
 const LowerRule max_pool_lower = {.kind = LOWER_NEST, .nest = lower_max_pool};
 const LowerRule max_pool_index_lower = {.kind = LOWER_NEST, .nest = lower_max_pool};
-const LowerRule max_pool_grad_lower = {.kind = LOWER_NEST, .nest = lower_pool_grad, .halo = pool_grad_halo};
+const LowerRule max_pool_grad_lower = {.kind = LOWER_NEST, .nest = lower_pool_grad, .halo = pool_grad_halo, .cells = pool_grad_cells, .element = pool_grad_element};
 const LowerRule avg_pool_lower = {.kind = LOWER_NEST, .nest = lower_avg_pool, .halo = avg_pool_halo};
-const LowerRule avg_pool_grad_lower = {.kind = LOWER_NEST, .nest = lower_pool_grad, .halo = pool_grad_halo};
+const LowerRule avg_pool_grad_lower = {.kind = LOWER_NEST, .nest = lower_pool_grad, .halo = pool_grad_halo, .cells = pool_grad_cells, .element = pool_grad_element};

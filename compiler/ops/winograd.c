@@ -482,12 +482,18 @@ static bool gradient_halo(const Node *n, int arg) {
     return arg == 0 && (dy.dim[1] % n->attr.i[0] || dy.dim[2] % n->attr.i[0]);
 }
 
+/* Tiles begin a tile apart. */
+static bool tiles_by_cells(const Node *n, int arg, const int64_t cell[2], int lanes) {
+    (void)lanes;
+    return arg == 0 && n->attr.i[0] % cell[0] == 0 && n->attr.i[0] % cell[1] == 0;
+}
+
 static int64_t direct_macs(const Node *n) { return n->attr.i[0]; }
 
-const LowerRule winograd_data_lower = {.kind = LOWER_NEST, .nest = lower_data, .halo = data_halo};
+const LowerRule winograd_data_lower = {.kind = LOWER_NEST, .nest = lower_data, .halo = data_halo, .reads_cells = tiles_by_cells};
 const LowerRule winograd_kernel_lower = {.kind = LOWER_NEST, .nest = lower_kernel};
 const LowerRule winograd_product_lower = {.kind = LOWER_NEST, .nest = lower_product, .across = true, .macs = direct_macs};
 const LowerRule winograd_image_lower = {.kind = LOWER_NEST, .nest = lower_image_tiles};
-const LowerRule winograd_gradient_lower = {.kind = LOWER_NEST, .nest = lower_gradient, .halo = gradient_halo};
+const LowerRule winograd_gradient_lower = {.kind = LOWER_NEST, .nest = lower_gradient, .halo = gradient_halo, .reads_cells = tiles_by_cells};
 const LowerRule winograd_sum_lower = {.kind = LOWER_NEST, .nest = lower_sum, .sums_batch = true, .turns_lanes = turns_lanes, .macs = direct_macs};
 const LowerRule winograd_weights_lower = {.kind = LOWER_NEST, .nest = lower_weights};

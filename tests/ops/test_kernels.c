@@ -52,6 +52,8 @@ static const Case cases[] = {
     IMAGE_NET("max pool overlapping", "2, 7, 8", "3, 4, 4", "conv(3, 1) -> max_pool(3, stride=2, pad=1); conv(3, 1)"),
     IMAGE_NET("max pool that leaves rows over", "2, 7, 8", "3, 3, 2", "conv(3, 1) -> max_pool((2, 3)); conv(3, 1)"),
     IMAGE_NET("max pool not square", "1, 6, 9", "2, 3, 3", "conv(2, 1) -> max_pool((2, 3), stride=(2, 3), pad=(0, 1)); conv(2, 1)"),
+    IMAGE_NET("max pool behind one channel's conv", "1, 6, 9", "3, 2, 2", "conv(5, 3, pad=1) -> max_pool((2, 3)); conv(3, (2, 2))"),
+    IMAGE_NET("average pool behind one channel's conv", "1, 8, 6", "3, 4, 3", "conv(5, 3, pad=1) -> avg_pool(2); conv(3, 1)"),
     IMAGE_NET("residual", "2, 5, 5", "3, 5, 5", "skip = it -> conv(3, 1); conv(3, 3, pad=1) -> relu; conv(3, 3, pad=1); it + skip -> relu"),
     IMAGE_NET("difference and product", "2, 4, 5", "2, 4, 5", "a = it -> conv(2, 1); b = it -> conv(2, 3, pad=1); (a - b) * b; conv(2, 1)"),
     IMAGE_NET("the same value twice", "2, 4, 4", "2, 4, 4", "conv(2, 1); it + it; it * it"),
@@ -140,6 +142,7 @@ static const struct WinogradCase { Case net; int kernel; } winograd_cases[] = {
     {CLASS_NET("winograd before pools, tiles that overhang", "2, 14, 12", "5", "conv(6, 3, pad=1) -> relu -> max_pool(2); conv(5, 3, pad=1) -> tanh -> avg_pool((1, 2)); flatten -> linear(5)"), 3},
     {NORM_NET("winograd in a residual block", "4, 6, 7", "4, 6, 7", "skip = it; conv(6, 3, pad=1, bias=false) -> batch_norm -> relu; conv(4, 3, pad=1, bias=false) -> batch_norm; it + skip -> relu"), 3},
     {CLASS_NET("winograd before pools whose argument is kept", "2, 12, 9", "5", "conv(6, 3, pad=1) -> sigmoid -> max_pool((2, 3)) -> relu -> flatten -> linear(5)"), 3},
+    {CLASS_NET("winograd before pools of two sizes", "2, 12, 9", "5", "conv(4, 1); conv(6, 3, pad=1) -> max_pool((2, 3)); conv(6, 3, pad=1) -> avg_pool(3); flatten -> linear(5)"), 3},
     /* Products over the whole batch (plan_goes_across) with tiles of 4 and 6, whose lane blocks are not as many as there are images for. */
     {REAL_NET("winograd with weights larger than the cache", "4, 3, 5", "4, 3, 5", "conv(260, 1); conv(256, 3, pad=1) -> relu; conv(4, 1)"), 3},
     {OPTIM_NET("winograd, all of sgd", "momentum=0.9, nesterov=true, weight_decay=0.01", "2, 7, 7", "4", "conv(6, 3, pad=1) -> tanh; conv(20, 3) -> tanh -> flatten; linear(4)"), 3},

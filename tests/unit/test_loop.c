@@ -23,6 +23,8 @@ START_TEST(affine) {
     ck_assert(!affine_equal(f, g) && !affine_equal(f, affine_offset(f, 1)) && affine_scale(a, f, 0).n == 0);
     ck_assert(affine_equal(affine_add(a, ax, ay), affine_add(a, ay, ax)));
     ck_assert(affine_equal(affine_subst(a, ay, &x, ax), ay));
+    Affine rest, whole = affine_divide(a, affine_offset(affine_add(a, affine_scale(a, ax, 6), ay), -1), 2, &rest); /* 6x + y - 1 = 2(3x - 1) + y + 1 */
+    ck_assert(affine_equal(whole, affine_offset(affine_scale(a, ax, 3), -1)) && affine_equal(rest, affine_offset(ay, 1)));
     arena_free(a);
 }
 END_TEST

@@ -7,14 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* x: pictures of 4 channels, 64 x 64; w: weights, 1024 x 1024; y: what is made; s: a sum for each lane. */
+/* x: pictures of 4 channels, 64 x 64; q: bytes of the same shape; w: weights, 1024 x 1024; y: what is made; s: a sum for each lane. */
 static const char program_text[] =
     "network net Nx4 -> Nx4 from \"net.net\"\n"
     "train { batch=16 }\n"
-    "program lanes=16 chunk=1 state=4194304 arena=2097152 scratch=0\n"
+    "program lanes=16 chunk=1 state=4194304 arena=2359296 scratch=0\n"
     "buffer w f32 [1024, 1024] state offset=0 bytes=4194304 base=0 stride [1024, 1]\n"
     "buffer x f32 [-1, 4, 64, 64, 16] arena offset=0 bytes=1048576 base=0 stride [262144, 65536, 1024, 16, 1]\n"
     "buffer y f32 [-1, 4, 64, 64, 16] arena offset=1048576 bytes=1048576 base=0 stride [262144, 65536, 1024, 16, 1]\n"
+    "buffer q u8 [-1, 4, 64, 64, 16] arena offset=2097152 bytes=262144 base=0 stride [65536, 16384, 1024, 16, 1]\n"
     "kernel k layer l other flops=0 bytes=0 slots=0 (lo, hi, task, n, blocks, chunks) \"\" {\n"
     "    local s f32 [16] local offset=0 bytes=64 base=0 stride [1]\n"
     "%s"
@@ -133,6 +134,16 @@ START_TEST(read_again) { /* of eight columns, six apart, a pass reads six for th
 }
 END_TEST
 
+START_TEST(parts_of_lines) { /* three quarters of a line a pass, in 32 rows */
+    Arena *a = arena_new();
+    char *body = "";
+    for (int i = 0; i < 96; i++) body = arena_printf(a, "%sy[0, 0, %d, 3*c + %d, l] = select(q[0, 0, %d, 3*c + %d, l] == index(1), 1.0, 0.0)\n", body, i / 3, i % 3, i / 3, i % 3);
+    const char *text = prefetched(a, arena_printf(a, "lane l = 0 .. 16 {\nfor c = 0 .. 20 {\n%s}\n}\n", body));
+    EXPECT(count(text, "prefetch") == 32 && strstr(text, "prefetch q[0, 0, 31, 3*c + 9, l]"));
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(loop_around) { /* three passes are too few: the channel after this one, through a loop whose bounds are the step's */
     Arena *a = arena_new();
     char *body = "";
@@ -179,6 +190,7 @@ int main(void) {
     tcase_add_test(tc, few_streams);
     tcase_add_test(tc, too_short);
     tcase_add_test(tc, read_again);
+    tcase_add_test(tc, parts_of_lines);
     tcase_add_test(tc, loop_around);
     tcase_add_test(tc, not_around_others);
     tcase_add_test(tc, jumps);
