@@ -1,11 +1,10 @@
 /* prefetch.c: see prefetch.h. The statements of one pass are gone through as they will be unrolled; what they load becomes a list of lines, each
  * once. The lines of another pass are the same ones, so many bytes further. */
-#include "prefetch.h"
+#include "prefetch_internal.h"
 
 #include <stdlib.h>
 
 enum {
-    LINE = 64,             /* bytes of a line of the caches */
     LINES_MOST = 256,      /* of one pass; what reads more is left alone */
     LINES_AHEAD = 96,      /* so many are on their way: what memory delivers while it answers one request, and as much again */
     STREAMS = 3,           /* that the processor follows by itself */
@@ -30,8 +29,26 @@ typedef struct Pass {
     int nbound;
 } Pass;
 
-static int64_t size_of(const Buffer *b) { return b->elem == ELEM_U8 ? 1 : 4; }
-static bool is_loop(const Stmt *s, LoopKind kind) { return s->kind == STMT_FOR && s->var && s->loop == kind; }
+int64_t prefetch_size(const Buffer *b) { return b->elem == ELEM_U8 ? 1 : 4; }
+bool prefetch_is_loop(const Stmt *s, LoopKind kind) { return s->kind == STMT_FOR && s->var && s->loop == kind; }
+
+int64_t prefetch_passes(const Stmt *s) {
+    if (s->nlo != 1 || s->nhi != 1 || s->lo[0].n || s->hi[0].n) return 0;
+    return i64_max(0, ceil_div(s->hi[0].c - s->lo[0].c, s->step));
+}
+
+bool prefetch_is_local(const Stmt *s) {
+    if (s->kind == STMT_STORE) return s->buffer->space == SPACE_LOCAL;
+    for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++)
+        if (!prefetch_is_local(s->body.at[i])) return false;
+    return true;
+}
+
+Affine prefetch_byte(Arena *a, const Buffer *b, const Affine *at) {
+    Affine byte = affine_const(b->offset + b->base * prefetch_size(b));
+    for (int i = 0; i < b->rank; i++) byte = affine_add(a, byte, affine_scale(a, at[i], b->stride[i] * prefetch_size(b)));
+    return byte;
+}
 
 /* ---- the lines of a pass ---- */
 
@@ -57,11 +74,9 @@ static Affine bind_all(const Pass *p, Affine x) {
 static bool add_load(const Pass *p, const Expr *e, Span span, Lines *l) {
     const Buffer *b = e->buffer;
     if (b->space == SPACE_LOCAL || !b->rank) return true;
-    Affine *at = ARENA_ARRAY(p->a, Affine, b->rank), byte = affine_const(b->offset + b->base * size_of(b));
-    for (int i = 0; i < b->rank; i++) {
-        at[i] = bind_all(p, e->at[i]);
-        byte = affine_add(p->a, byte, affine_scale(p->a, at[i], b->stride[i] * size_of(b)));
-    }
+    Affine *at = ARENA_ARRAY(p->a, Affine, b->rank);
+    for (int i = 0; i < b->rank; i++) at[i] = bind_all(p, e->at[i]);
+    Affine byte = prefetch_byte(p->a, b, at);
     Line x = {b, at, byte, span};
     if (!affine_coef(byte, p->lane) || has_line(l, &x, 0)) return true;
     if (l->n == LINES_MOST) return false;
@@ -76,12 +91,6 @@ static bool add_expr(const Pass *p, const Expr *e, Span span, Lines *l) {
     return true;
 }
 
-/* Passes of a loop whose bounds are numbers; 0: not known. */
-static int64_t passes_of(const Stmt *s) {
-    if (s->nlo != 1 || s->nhi != 1 || s->lo[0].n || s->hi[0].n) return 0;
-    return i64_max(0, ceil_div(s->hi[0].c - s->lo[0].c, s->step));
-}
-
 static bool add_list(Pass *p, const Stmt *list, Lines *l);
 
 /* False where it reads too much, or not the same in each pass. */
@@ -90,7 +99,7 @@ static bool add_stmt(Pass *p, const Stmt *s, Lines *l) {
     if (s->kind != STMT_FOR) return true;
     if (!s->var) return add_list(p, s, l);
     if (s->loop == LOOP_LANE) return false;
-    int64_t passes = passes_of(s);
+    int64_t passes = prefetch_passes(s);
     if (!passes || passes > LINES_MOST || p->nbound == LOOPS_MOST) return false;
     bool good = true;
     for (int64_t i = 0; i < passes && good; i++) {
@@ -128,13 +137,6 @@ static void insert(Pass *p, Stmt *list, int from, bool close, Stmt *const *asked
 
 /* ---- behind a sum ---- */
 
-static bool stores_only_locals(const Stmt *s) {
-    if (s->kind == STMT_STORE) return s->buffer->space == SPACE_LOCAL;
-    for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++)
-        if (!stores_only_locals(s->body.at[i])) return false;
-    return true;
-}
-
 /* Statement number i of the list is a loop that sums up. Returns how many statements were put in front of it. */
 static int ask_behind_sum(Pass *p, Stmt *list, int i) {
     Lines *l = &p->lines;
@@ -158,7 +160,7 @@ static bool is_fresh(const Lines *l, int i, const Stmt *loop) {
 }
 
 /* Lines that this one stands for. */
-static int64_t lines_of(const Pass *p, const Line *x) { return affine_coef(x->byte, p->lane) == size_of(x->buffer) ? 1 : p->lanes; }
+static int64_t lines_of(const Pass *p, const Line *x) { return affine_coef(x->byte, p->lane) == prefetch_size(x->buffer) ? 1 : p->lanes; }
 
 static int64_t count_fresh(const Pass *p, const Lines *l, const Stmt *loop) {
     int64_t n = 0;
@@ -182,7 +184,7 @@ static Distance distance_of(const Pass *p, const Lines *l) {
     int64_t inside = 1;
     for (int i = p->naround - 1; i >= p->alone; i--) {
         const Stmt *loop = p->around[i];
-        int64_t passes = passes_of(loop), lines = count_fresh(p, l, loop);
+        int64_t passes = prefetch_passes(loop), lines = count_fresh(p, l, loop);
         if (!lines || !passes) continue;
         int64_t ahead = ceil_div(LINES_AHEAD, lines * inside);
         if (passes >= WORTH * ahead) return (Distance){loop, ahead};
@@ -209,7 +211,7 @@ static void ask_ahead(Pass *p, Stmt *list) {
 
 static bool has_loop(const Stmt *s) {
     if (s->kind != STMT_FOR) return false;
-    if (is_loop(s, LOOP_SERIAL) || is_loop(s, LOOP_LANE)) return true;
+    if (prefetch_is_loop(s, LOOP_SERIAL) || prefetch_is_loop(s, LOOP_LANE)) return true;
     for (int i = 0; i < s->body.n; i++)
         if (has_loop(s->body.at[i])) return true;
     return false;
@@ -217,7 +219,7 @@ static bool has_loop(const Stmt *s) {
 
 /* The list with the statements of a pass: the loop's own, or that of a loop over the lanes which is all there is in it; null where there are loops inside. */
 static Stmt *straight_list(const Pass *p, Stmt *loop) {
-    Stmt *list = !p->lane && loop->body.n == 1 && is_loop(loop->body.at[0], LOOP_LANE) ? loop->body.at[0] : loop;
+    Stmt *list = !p->lane && loop->body.n == 1 && prefetch_is_loop(loop->body.at[0], LOOP_LANE) ? loop->body.at[0] : loop;
     if (!p->lane && list == loop) return NULL;
     for (int i = 0; i < list->body.n; i++)
         if (has_loop(list->body.at[i])) return NULL;
@@ -243,13 +245,13 @@ static void visit(Pass *p, Stmt *list) {
     if (list->body.n > 1) p->alone = p->naround;
     for (int i = 0; i < list->body.n; i++) {
         Stmt *s = list->body.at[i];
-        if (is_loop(s, LOOP_LANE)) {
+        if (prefetch_is_loop(s, LOOP_LANE)) {
             p->lane = s->var;
             visit(p, s);
             p->lane = NULL;
-        } else if (is_loop(s, LOOP_SERIAL) && p->lane && stores_only_locals(s)) {
+        } else if (prefetch_is_loop(s, LOOP_SERIAL) && p->lane && prefetch_is_local(s)) {
             i += ask_behind_sum(p, list, i);
-        } else if (is_loop(s, LOOP_SERIAL)) {
+        } else if (prefetch_is_loop(s, LOOP_SERIAL)) {
             visit_serial(p, s);
         } else if (s->kind == STMT_FOR) {
             visit(p, s);
@@ -262,5 +264,8 @@ void prefetch_program(Program *program) {
     Pass *p = ARENA_NEW(program->arena, Pass);
     p->a = program->arena;
     p->lanes = program->lanes;
-    for (int i = 0; i < program->kernels.n; i++) visit(p, program->kernels.at[i]->body);
+    for (int i = 0; i < program->kernels.n; i++) {
+        visit(p, program->kernels.at[i]->body);
+        prefetch_sums(p->a, program->kernels.at[i]);
+    }
 }

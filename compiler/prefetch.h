@@ -8,7 +8,9 @@
  *     ahead in a loop  What a later pass reads is asked for in this one, spread over its statements: requests in one heap would hold up
  *                      the loads of their own pass.
  *
- * Only loads of vectors count, and rows of squares that are turned round (stmt_turns); nothing is asked for twice in a pass.
+ *     in sums          What the next pass of a loop over several nests reads is asked for inside the sums of this one (prefetch_sums.c).
+ *
+ * Only loads of vectors count (but in sums, where all do), and rows of squares that are turned round (stmt_turns); nothing is asked for twice in a pass.
  */
 #ifndef NETC_PREFETCH_H
 #define NETC_PREFETCH_H

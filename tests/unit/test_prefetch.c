@@ -180,6 +180,38 @@ START_TEST(squares) { /* sixteen rows, a line of each: one request stands for al
 }
 END_TEST
 
+/* ---- in the sums of the pass before ---- */
+
+/* A row of x is copied and summed up with weights, a row a pass. */
+#define TURN "for i = 0 .. 64 {\nlane l = 0 .. 16 {\ny[0, 0, i, 0, l] = x[0, 0, c, i, l]\n}\n}\n"
+#define ADD(passes) "lane l = 0 .. 16 {\ns[l] = 0.0\nfor i = 0 .. 4 {\nfor j = 0 .. " passes " {\nunroll u = 0 .. 32 {\ns[l] = fma(w[c, u], y[0, 0, 0, j, l], s[l])\n}\n}\n}\nw[1023, l] = s[l]\n}\n"
+
+START_TEST(in_sums) { /* 64 lines in 128 passes: half a line each, of the row after this one */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, "for c = 0 .. 8 {\n" TURN ADD("32") "}\n");
+    EXPECT(count(text, "prefetch") == 1 && strstr(text, "prefetch x[0, 0, c + 1, 0, 256*i + 8*j]"));
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(in_short_sums) { /* 4 passes of 32 multiply-adds: time for 16 of 64 lines, four a pass */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, "for c = 0 .. 8 {\n" TURN ADD("1") "}\n");
+    EXPECT(count(text, "prefetch x[0, 0, c + 1") == 4 && strstr(text, "prefetch x[0, 0, c + 1, 0, 64*i + 64*j + 48]"));
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(sums_of_what_is_near) { /* read again by the loop around; a loop that ends too soon */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, "for t = 0 .. 9 {\nfor c = 0 .. 8 {\n" TURN ADD("32") "}\n}\n");
+    EXPECT(count(text, "prefetch") == 0);
+    text = prefetched(a, "for c = 0 .. 4 {\n" TURN ADD("32") "}\n");
+    EXPECT(count(text, "prefetch") == 0);
+    arena_free(a);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("prefetch");
     TCase *tc = tcase_create("prefetch");
@@ -195,6 +227,9 @@ int main(void) {
     tcase_add_test(tc, not_around_others);
     tcase_add_test(tc, jumps);
     tcase_add_test(tc, squares);
+    tcase_add_test(tc, in_sums);
+    tcase_add_test(tc, in_short_sums);
+    tcase_add_test(tc, sums_of_what_is_near);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

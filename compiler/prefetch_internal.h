@@ -1,0 +1,21 @@
+/* prefetch_internal.h: what prefetch.c (what a kernel reads soon) and prefetch_sums.c (what its next pass reads, asked for inside its sums) share. */
+#ifndef NETC_PREFETCH_INTERNAL_H
+#define NETC_PREFETCH_INTERNAL_H
+
+#include "prefetch.h"
+
+enum { LINE = 64 }; /* bytes of a line of the caches */
+
+int64_t prefetch_size(const Buffer *b);
+bool prefetch_is_loop(const Stmt *s, LoopKind kind);
+/* Passes of a loop whose bounds are numbers; 0: not known. */
+int64_t prefetch_passes(const Stmt *s);
+/* Does the statement fill nothing but locals? */
+bool prefetch_is_local(const Stmt *s);
+/* Bytes from the start of the buffer's space to buffer[at]. */
+Affine prefetch_byte(Arena *a, const Buffer *b, const Affine *at);
+
+/* Adds the requests of prefetch_sums.c to the kernel. */
+void prefetch_sums(Arena *a, Kernel *k);
+
+#endif
