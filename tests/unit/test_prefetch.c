@@ -202,11 +202,38 @@ START_TEST(in_short_sums) { /* 4 passes of 32 multiply-adds: time for 16 of 64 l
 }
 END_TEST
 
+/* A row of each of four channels, of the step h; sums over `p`, `passes` times. */
+#define STEP(lo, hi) "for h = 0 .. 16 {\nfor k = 0 .. 4 {\nfor r = max(0, " lo ") .. min(64, " hi ") {\nfor i = 0 .. 64 {\nlane l = 0 .. 16 {\ny[0, k, 0, i, l] = x[0, k, r, i, l]\n}\n}\n}\n}\n"
+#define PLACES(passes) "for p = 0 .. " passes " {\nlane l = 0 .. 16 {\ns[l] = 0.0\nfor j = 0 .. 64 {\nunroll u = 0 .. 8 {\ns[l] = fma(w[p, u], y[0, 0, 0, j, l], s[l])\n}\n}\nw[1023, l] = s[l]\n}\n}\n}\n"
+
+START_TEST(strips_in_sums) { /* of one channel in each place, of two, for half of whose rows there is time, of half a channel's row */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, STEP("h", "h + 1") PLACES("4"));
+    EXPECT(count(text, "prefetch") == 1 && strstr(text, "prefetch x[0, 0, h + 1, 0, 16*j + 65536*p]"));
+    text = prefetched(a, STEP("h", "h + 1") PLACES("2"));
+    EXPECT(count(text, "prefetch") == 2 && strstr(text, "prefetch x[0, 0, h + 1, 0, 8*j + 131072*p + 65536]"));
+    text = prefetched(a, STEP("h", "h + 1") PLACES("8"));
+    EXPECT(count(text, "prefetch") == 1 && strstr(text, "for p_0 = 0 .. 8 step 2") && strstr(text, "for p = p_0 .. p_0 + 2"));
+    EXPECT(strstr(text, "prefetch x[0, 0, h + 1, 0, 8*j + 32256*p_0 + 512*p]")); /* 512 (p - p_0) + 65536 p_0 / 2 */
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(strips_that_do_not_fit) { /* four channels for seven places; every other row */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, STEP("h", "h + 1") PLACES("7"));
+    EXPECT(count(text, "prefetch") == 0);
+    text = prefetched(a, STEP("2*h", "2*h + 1") PLACES("4"));
+    EXPECT(strstr(text, "prefetch x[0, 0, 2*h + 2, 0, 16*j + 65536*p]"));
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(sums_of_what_is_near) { /* read again by the loop around; a loop that ends too soon */
     Arena *a = arena_new();
     const char *text = prefetched(a, "for t = 0 .. 9 {\nfor c = 0 .. 8 {\n" TURN ADD("32") "}\n}\n");
     EXPECT(count(text, "prefetch") == 0);
-    text = prefetched(a, "for c = 0 .. 4 {\n" TURN ADD("32") "}\n");
+    text = prefetched(a, "for c = 0 .. 3 {\n" TURN ADD("32") "}\n");
     EXPECT(count(text, "prefetch") == 0);
     arena_free(a);
 }
@@ -229,6 +256,8 @@ int main(void) {
     tcase_add_test(tc, squares);
     tcase_add_test(tc, in_sums);
     tcase_add_test(tc, in_short_sums);
+    tcase_add_test(tc, strips_in_sums);
+    tcase_add_test(tc, strips_that_do_not_fit);
     tcase_add_test(tc, sums_of_what_is_near);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
