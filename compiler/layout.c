@@ -139,7 +139,7 @@ void layout_note_nest(Lower *lw, const Nest *n) {
  * them fall into a few sets of the first-level cache (of a page: into one) and of the second's; lines between them spread them over all sets. */
 static int64_t spread(const Buffer *b, int i, int64_t stride) {
     enum { PERIOD = 1024, GAP = 5 * 64 }; /* an odd number of lines */
-    bool outer = b->rank >= 3 && i == (b->rank == 5);
+    bool outer = b->rank >= 3 && (i == (b->rank == 5) || (b->rank == 3 && i == 1));
     return outer && stride * elem_bytes(b->elem) % PERIOD == 0 ? stride + GAP / elem_bytes(b->elem) : stride;
 }
 
