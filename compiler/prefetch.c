@@ -44,6 +44,14 @@ bool prefetch_is_local(const Stmt *s) {
     return true;
 }
 
+bool prefetch_has_loop(const Stmt *s) {
+    if (s->kind != STMT_FOR) return false;
+    if (prefetch_is_loop(s, LOOP_SERIAL) || prefetch_is_loop(s, LOOP_LANE)) return true;
+    for (int i = 0; i < s->body.n; i++)
+        if (prefetch_has_loop(s->body.at[i])) return true;
+    return false;
+}
+
 Affine prefetch_byte(Arena *a, const Buffer *b, const Affine *at) {
     Affine byte = affine_const(b->offset + b->base * prefetch_size(b));
     for (int i = 0; i < b->rank; i++) byte = affine_add(a, byte, affine_scale(a, at[i], b->stride[i] * prefetch_size(b)));
@@ -209,20 +217,12 @@ static void ask_ahead(Pass *p, Stmt *list) {
 
 /* ---- walking ---- */
 
-static bool has_loop(const Stmt *s) {
-    if (s->kind != STMT_FOR) return false;
-    if (prefetch_is_loop(s, LOOP_SERIAL) || prefetch_is_loop(s, LOOP_LANE)) return true;
-    for (int i = 0; i < s->body.n; i++)
-        if (has_loop(s->body.at[i])) return true;
-    return false;
-}
-
 /* The list with the statements of a pass: the loop's own, or that of a loop over the lanes which is all there is in it; null where there are loops inside. */
 static Stmt *straight_list(const Pass *p, Stmt *loop) {
     Stmt *list = !p->lane && loop->body.n == 1 && prefetch_is_loop(loop->body.at[0], LOOP_LANE) ? loop->body.at[0] : loop;
     if (!p->lane && list == loop) return NULL;
     for (int i = 0; i < list->body.n; i++)
-        if (has_loop(list->body.at[i])) return NULL;
+        if (prefetch_has_loop(list->body.at[i])) return NULL;
     return list;
 }
 

@@ -12,6 +12,8 @@ bool prefetch_is_loop(const Stmt *s, LoopKind kind);
 int64_t prefetch_passes(const Stmt *s);
 /* Does the statement fill nothing but locals? */
 bool prefetch_is_local(const Stmt *s);
+/* Is it, or has it inside, a loop that is not unrolled? */
+bool prefetch_has_loop(const Stmt *s);
 /* Bytes from the start of the buffer's space to buffer[at]. */
 Affine prefetch_byte(Arena *a, const Buffer *b, const Affine *at);
 

@@ -68,18 +68,20 @@ static bool same_bounds(const Stmt *x, const Stmt *y) {
     return x->nlo == 1 && y->nlo == 1 && x->nhi == 1 && y->nhi == 1 && affine_equal(x->lo[0], y->lo[0]) && affine_equal(x->hi[0], y->hi[0]) && x->step == y->step;
 }
 
-/* Of all loops over the same blocks, the first: it stands for them. */
-static const Var *open_var(Sums *p, const Stmt *loop) {
+/* Of all loops over the same blocks, the first: it stands for them. Null: there are too many. */
+static const Stmt *open_like(Sums *p, const Stmt *loop) {
     for (int i = 0; i < p->nopen; i++)
-        if (same_bounds(p->open[i], loop)) return p->open[i]->var;
-    if (p->nopen < LOOPS_MOST) p->open[p->nopen++] = loop;
-    return loop->var;
+        if (same_bounds(p->open[i], loop)) return p->open[i];
+    if (p->nopen == LOOPS_MOST) return NULL;
+    return p->open[p->nopen++] = loop;
 }
 
-static void note_known(Sums *p, const Stmt *loop) {
+static bool note_known(Sums *p, const Stmt *loop) {
     for (int i = 0; i < p->nknown; i++)
-        if (p->known[i] == loop) return;
-    if (p->nknown < LOOPS_MOST) p->known[p->nknown++] = loop;
+        if (p->known[i] == loop) return true;
+    if (p->nknown == LOOPS_MOST) return false;
+    p->known[p->nknown++] = loop;
+    return true;
 }
 
 static void replace(const Sums *p, Affine *at, int n, const Var *v, Affine by) {
@@ -102,18 +104,33 @@ static void join(Reading *to, const Reading *x) {
     to->loads += x->loads;
 }
 
-/* Variables of loops with numbers for bounds stay in it until all loads are known (lay_out). */
+/* Replaces the variables of loops inside that have one pass, or go through blocks. Those with numbers for bounds stay until all loads are known (lay_out);
+ * they are noted. False: there are too many. */
+static bool replace_inside(Sums *p, const Buffer *b, Affine *at) {
+    Affine byte = prefetch_byte(p->a, b, at);
+    for (int t = 0; t < byte.n; t++) {
+        const Stmt *loop = loop_inside(p, byte.term[t].var), *open = NULL;
+        const Affine *only = loop ? only_pass(loop) : NULL;
+        if (!loop) continue;
+        if (prefetch_passes(loop)) {
+            if (!note_known(p, loop)) return false;
+        } else if (only) {
+            replace(p, at, b->rank, loop->var, *only);
+            byte = prefetch_byte(p->a, b, at);
+            t = -1; /* its bound may have variables of loops inside, too */
+        } else {
+            if (!(open = open_like(p, loop))) return false;
+            replace(p, at, b->rank, loop->var, affine_var(p->a, open->var));
+        }
+    }
+    return true;
+}
+
 static void add_reading(Sums *p, const Expr *e, Span span) {
     const Buffer *b = e->buffer;
     if (b->space == SPACE_LOCAL || !b->rank || b->stride[b->rank - 1] != 1) return;
-    Affine *at = arena_copy(p->a, e->at, sizeof *at * (size_t)b->rank), byte = prefetch_byte(p->a, b, at);
-    for (int t = 0; t < byte.n; t++) {
-        const Stmt *loop = loop_inside(p, byte.term[t].var);
-        const Affine *only = loop ? only_pass(loop) : NULL;
-        if (!loop) continue;
-        if (prefetch_passes(loop)) note_known(p, loop);
-        else replace(p, at, b->rank, loop->var, only ? *only : affine_var(p->a, open_var(p, loop)));
-    }
+    Affine *at = arena_copy(p->a, e->at, sizeof *at * (size_t)b->rank);
+    if (!replace_inside(p, b, at)) return;
     Reading r = {.buffer = b, .at = at, .byte = prefetch_byte(p->a, b, at), .run = prefetch_size(b), .strips = 1, .loads = 1, .span = span};
     for (int i = 0; i < p->nreadings; i++)
         if (p->reading[i].buffer == b && same_but_constant(p->reading[i].byte, r.byte)) {
@@ -152,15 +169,16 @@ static bool lay_out(Sums *p, Reading *r) {
     r->byte = prefetch_byte(p->a, r->buffer, at);
     qsort(extent, (size_t)n, sizeof *extent, by_bytes);
     for (int i = 0; i < n; i++) {
-        if (extent[i].bytes < 0 || r->strips > 1) return false;
+        int64_t further;
+        if (extent[i].bytes < 0 || r->strips > 1 || !checked_mul(extent[i].bytes, extent[i].passes - 1, &further)) return false;
         if (extent[i].bytes <= r->run) {
-            r->run += extent[i].bytes * (extent[i].passes - 1);
+            r->run += further;
         } else {
             r->strips = extent[i].passes;
             r->apart = extent[i].bytes;
         }
     }
-    return r->loads >= r->run * r->strips / prefetch_size(r->buffer) / 2;
+    return (double)r->loads * 2 >= (double)r->run * (double)r->strips / (double)prefetch_size(r->buffer);
 }
 
 /* Readings go on where others end. */
@@ -193,13 +211,6 @@ static int64_t count_stores(const Stmt *s) {
 
 static const Stmt *only_loop(const Stmt *s) { return s->body.n == 1 && prefetch_is_loop(s->body.at[0], LOOP_SERIAL) ? s->body.at[0] : NULL; }
 
-static bool has_serial(const Stmt *s) {
-    if (prefetch_is_loop(s, LOOP_SERIAL)) return true;
-    for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++)
-        if (has_serial(s->body.at[i])) return true;
-    return false;
-}
-
 static void add_leaf(Sums *p, Stmt *sum) {
     Leaf x = {.inner = sum, .passes = 1};
     for (int i = 0; i < p->ninside; i++) x.loop[x.nloops++] = p->inside[i];
@@ -210,7 +221,7 @@ static void add_leaf(Sums *p, Stmt *sum) {
         if (!only_loop(x.inner)) break;
     }
     for (int i = 0; i < x.inner->body.n; i++)
-        if (has_serial(x.inner->body.at[i])) return;
+        if (prefetch_has_loop(x.inner->body.at[i])) return;
     for (int i = 0; i < x.nloops; i++) {
         x.count[i] = prefetch_passes(x.loop[i]);
         if (x.count[i] && (x.loop[i]->step != 1 || !checked_mul(x.passes, x.count[i], &x.passes))) return;
@@ -252,7 +263,7 @@ static int64_t fresh_bytes(const Sums *p, const Reading *r) {
     for (int i = 0; i + 1 < p->naround; i++) /* a loop around reads it again */
         if (prefetch_passes(p->around[i]) != 1 && !affine_coef(r->byte, p->around[i]->var)) return 0;
     int64_t fresh = i64_max(0, i64_min(r->run, affine_coef(r->byte, loop->var) * loop->step));
-    return fresh * r->strips < BYTES_LEAST || stores_to(p->kernel->body, r->buffer) ? 0 : fresh;
+    return capped_mul(fresh, r->strips) < BYTES_LEAST || stores_to(p->kernel->body, r->buffer) ? 0 : fresh;
 }
 
 /* ---- strips, and the loop that goes from one to the next ---- */
@@ -278,7 +289,7 @@ static bool find_walk(const Sums *p, const Reading *r, Walk *w) {
 /* ---- asking ---- */
 
 /* The loop of the leaf that goes through the same blocks as this one, or null. */
-static const Stmt *open_like(const Leaf *x, const Stmt *open) {
+static const Stmt *open_of(const Leaf *x, const Stmt *open) {
     for (int i = 0; i < x->nloops; i++)
         if (same_bounds(x->loop[i], open)) return x->loop[i];
     return NULL;
@@ -311,7 +322,7 @@ static bool request_at(Sums *p, const Leaf *x, const Request *q, Affine *at) {
     int rank = r->buffer->rank;
     replace(p, at, rank, loop->var, affine_offset(affine_var(p->a, loop->var), loop->step));
     for (int k = 0; k < p->nopen; k++) {
-        const Stmt *like = open_like(x, p->open[k]);
+        const Stmt *like = open_of(x, p->open[k]);
         for (int i = 0; i < rank && !like; i++)
             if (affine_coef(at[i], p->open[k]->var)) return false;
         if (like) replace(p, at, rank, p->open[k]->var, affine_var(p->a, like->var));
@@ -392,7 +403,7 @@ static void ask_in_sums(Sums *p) {
     }
     for (int i = 0; i < p->nreadings && passes; i++) {
         if (find_walk(p, &p->reading[i], &walk[i])) fresh[i] = fresh_bytes(p, &p->reading[i]);
-        bytes += (double)(fresh[i] * p->reading[i].strips);
+        bytes += (double)fresh[i] * (double)p->reading[i].strips;
     }
     double share = bytes > 0 ? work / PACE * LINE / bytes : 0;
     for (int i = 0; i < p->nreadings; i++)

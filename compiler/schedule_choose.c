@@ -151,6 +151,26 @@ static int64_t axis_units(const Search *q, int i) {
     return i == q->s.lane_axis ? ceil_div(extent, q->lanes) : extent;
 }
 
+/* Do neighbours along v lie a multiple of a page apart in this buffer of parameters, which is laid out as others see it? Their lines share a set of the first-level cache. */
+static bool crowds(const Buffer *b, const Affine *at, const Var *v) {
+    enum { PAGE = 4096 };
+    int64_t bytes = b->elem == ELEM_U8 ? 1 : 4, along = 0;
+    for (int i = b->rank - 1; i >= 0 && b->space == SPACE_STATE; i--) {
+        along += affine_coef(at[i], v) * bytes;
+        if (b->dim[i] < 0 || !checked_mul(bytes, b->dim[i], &bytes)) return false;
+    }
+    return along && along % PAGE == 0;
+}
+
+/* Points along an axis that a tile may have at once. */
+static int64_t most_points(const Search *q, const Machine *m, int i) {
+    enum { WAYS = 10 }; /* of a set, which other lines need, too */
+    const Var *v = q->n->axis[i].var;
+    bool crowded = crowds(q->a->buffer, q->a->at, v) || crowds(q->b->buffer, q->b->at, v);
+    for (int k = 0; k < q->n->assigns.n; k++) crowded = crowded || crowds(q->n->assigns.at[k].buffer, q->n->assigns.at[k].at, v);
+    return i64_min(crowded ? WAYS : m->registers, axis_units(q, i));
+}
+
 typedef struct Best { double cost; Schedule s; } Best;
 
 /* Prices every tile on these axes; the third, if there is one, is taken whole. */
@@ -161,7 +181,7 @@ static void try_axes(const Search *q, const Machine *m, const int axes[TILED_AXE
         if (!q->n->axis[x].reduce && x != axes[0] && x != axes[1] && x != axes[2] && q->n->axis[x].extent > 0) others *= (double)axis_units(q, x);
     if (axes[2] >= 0) at.s.tile[axes[2]] = axis_units(q, axes[2]);
     int64_t most[2];
-    for (int k = 0; k < 2; k++) most[k] = axes[k] < 0 ? 1 : i64_min(m->registers, axis_units(q, axes[k]));
+    for (int k = 0; k < 2; k++) most[k] = axes[k] < 0 ? 1 : most_points(q, m, axes[k]);
     for (int64_t t0 = 1; t0 <= most[0]; t0++)
         for (int64_t t1 = 1; t1 <= most[1]; t1++) {
             int64_t size[AXIS_MAX];
