@@ -35,6 +35,8 @@ const char *op_window(Arena *a, int64_t in, int64_t kernel, int64_t stride, int6
 double random_key_value(uint64_t seed, uint64_t step);
 /* Are batch_norm's mean and inv_std those of its own input, as in training? Only then it has a gradient. */
 bool batch_norm_owns_statistics(const Node *n);
+/* Do a pool's windows tile the picture x, each point in one? `attr` of the pool or its gradient. */
+bool pool_tiles(const Attr *attr, Type x);
 /* The type that a shape attribute stands for, without checks. */
 Type op_shape_attr(const int64_t *rank_and_dims, bool batched);
 /* Numbers in all of a node's value: for a batched one times the images. */

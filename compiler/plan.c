@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ops.h"
+
 PlanOptions plan_options(const Target *target, int level) {
     bool on = level > 0;
     enum { WEIGHTS_CACHE = 192 << 10, STEP_BYTES = 512 << 10 }; /* of 512 KiB (Zen 3) to 2 MiB: the data passes through the same cache */
@@ -139,13 +141,6 @@ static bool update_waits(const Plan *p, const bool *needed, const Node *n, const
         if (needed[i] && user != n && reads && waits && p->value[i].group != g) return true;
     }
     return false;
-}
-
-static bool tiles_exactly(const Node *pool) {
-    Type x = pool->arg[0]->type;
-    for (int d = 0; d < 2; d++)
-        if (pool->attr.i[d] != pool->attr.i[2 + d] || pool->attr.i[4 + d] || x.dim[1 + d] % pool->attr.i[d]) return false;
-    return true;
 }
 
 static bool is_pool(const Node *n) { return n->op == OP_max_pool || n->op == OP_avg_pool || n->op == OP_max_pool_index; }
@@ -318,7 +313,7 @@ static Group *stage_before(const Plan *p, const Node *n, int64_t *rows) {
     const Stage *last = &v->group->stage[v->stage];
     *rows = n->attr.i[0];
     if (n->op == OP_winograd_image && v->group->nstages == 2 && last->root == n->arg[0]) return v->group;
-    if (!is_pool(n) || !tiles_exactly(n)) return NULL;
+    if (!is_pool(n) || !pool_tiles(&n->attr, n->arg[0]->type)) return NULL;
     *rows = 1;
     if (last->root->op == OP_conv && v->group->nstages == 1) return v->group;
     *rows = last->rows / n->attr.i[0];

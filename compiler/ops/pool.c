@@ -27,6 +27,12 @@ static const char *pool_result(Arena *a, const char *op, const Attr *attr, Type 
     return op_result(a, y, out);
 }
 
+bool pool_tiles(const Attr *attr, Type x) {
+    for (int d = 0; d < 2; d++)
+        if (attr->i[POOL_WINDOW + d] != attr->i[POOL_STRIDE + d] || attr->i[POOL_PAD + d] || x.dim[1 + d] % attr->i[POOL_WINDOW + d]) return false;
+    return true;
+}
+
 /* A byte holds every place in the window, or an i32 does. */
 static const char *index_result(Arena *a, const Attr *attr, Type x, Type *out) {
     const char *why = pool_result(a, "max_pool_index", attr, x, out);
@@ -321,16 +327,9 @@ static void lower_pool_grad(Lower *lw, const Node *n) {
         for (int j = 0; j < pw.n; j++) lower_pool_grad_phase(lw, n, &ph.at[i], &pw.at[j]);
 }
 
-static bool tiles_exactly(const Node *n) {
-    PoolShape k = pool_shape_of(n);
-    for (int d = 0; d < 2; d++)
-        if (k.window[d] != k.stride[d] || k.pad[d] || n->type.dim[1 + d] % k.stride[d]) return false;
-    return true;
-}
-
 static bool pool_grad_cells(const Node *n, int64_t cell[2]) {
     for (int d = 0; d < 2; d++) cell[d] = n->attr.i[POOL_WINDOW + d];
-    return tiles_exactly(n);
+    return pool_tiles(&n->attr, n->type);
 }
 
 /* The window around a point, and the place in it. */
@@ -345,7 +344,7 @@ static bool avg_pool_halo(const Node *n, int arg) { return arg == 0 && (n->attr.
 /* Windows that tile the picture exactly are each reached from inside; all others may be looked for outside. */
 static bool pool_grad_halo(const Node *n, int arg) {
     (void)arg;
-    return !tiles_exactly(n);
+    return !pool_tiles(&n->attr, n->type);
 }
 
 const LowerRule max_pool_lower = {.kind = LOWER_NEST, .nest = lower_max_pool};
