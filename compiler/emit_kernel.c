@@ -131,10 +131,6 @@ static LLVMValueRef affine_value(Body *b, Affine x) {
 
 /* ---- spaces and addresses ---- */
 
-static int64_t elem_bytes(const Buffer *b) {
-    return b->elem == ELEM_U8 ? 1 : 4;
-}
-
 static LLVMTypeRef elem_type(Body *b, const Buffer *buffer) {
     return buffer->elem == ELEM_F32 ? b->e->f32 : buffer->elem == ELEM_U8 ? b->e->i8 : b->e->i32;
 }
@@ -211,7 +207,7 @@ typedef struct Place { LLVMValueRef base; int64_t offset, lane_bytes; unsigned a
 
 /* The address of buffer[at]: base + offset bytes, for lane number l another l * lane_bytes. */
 static Place find_place(Body *b, const Buffer *buffer, const Affine *at) {
-    int64_t bytes = elem_bytes(buffer);
+    int64_t bytes = elem_bytes(buffer->elem);
     bool aligned = buffer->space <= SPACE_SCRATCH || buffer->space == SPACE_LOCAL;
     Resolved r;
     int64_t rest;
@@ -264,7 +260,7 @@ static LLVMValueRef load_one(Body *b, const Buffer *buffer, const Place *p, unsi
 
 static LLVMValueRef load_lanes(Body *b, const Buffer *buffer, const Place *p) {
     LLVMTypeRef type = LLVMVectorType(elem_type(b, buffer), b->lanes);
-    if (p->lane_bytes == elem_bytes(buffer)) {
+    if (p->lane_bytes == elem_bytes(buffer->elem)) {
         LLVMValueRef v = mark(b, LLVMBuildLoad2(b->e->b, type, place_lane(b, p, 0), buffer->name), buffer->space, p->align);
         return buffer->elem == ELEM_U8 ? LLVMBuildZExt(b->e->b, v, LLVMVectorType(b->e->i32, b->lanes), "") : v;
     }
@@ -315,7 +311,7 @@ static void store(Body *b, const Stmt *s, Value x) {
     LLVMValueRef v = wide ? widen(b, x) : x.v;
     name_value(v, buffer->name);
     if (buffer->elem == ELEM_U8) v = LLVMBuildTrunc(ir, v, wide ? LLVMVectorType(b->e->i8, b->lanes) : b->e->i8, "");
-    if (!wide || p.lane_bytes == elem_bytes(buffer)) {
+    if (!wide || p.lane_bytes == elem_bytes(buffer->elem)) {
         LLVMValueRef access = mark(b, LLVMBuildStore(ir, v, place_lane(b, &p, 0)), buffer->space, p.align);
         if (s->streamed && wide) stream(b, access, p.align);
         return;
@@ -633,7 +629,7 @@ static void serial_loop(Body *b, const Stmt *s) {
 static void prefetch(Body *b, const Stmt *s) {
     enum { READ = 0, EVERY_CACHE = 3, DATA = 1 };
     Place p = find_place(b, s->buffer, s->at);
-    unsigned lines = b->lanes > 1 && p.lane_bytes != 0 && p.lane_bytes != elem_bytes(s->buffer) ? b->lanes : 1;
+    unsigned lines = b->lanes > 1 && p.lane_bytes != 0 && p.lane_bytes != elem_bytes(s->buffer->elem) ? b->lanes : 1;
     for (unsigned i = 0; i < lines; i++) {
         LLVMValueRef args[] = { place_lane(b, &p, i), emit_i32(b->e, READ), emit_i32(b->e, EVERY_CACHE), emit_i32(b->e, DATA) };
         emit_intrinsic(b->e, "llvm.prefetch", b->e->ptr, args, 4);

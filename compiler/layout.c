@@ -12,7 +12,6 @@
 
 enum { ALIGN = 64 };
 
-static int elem_bytes(Elem e) { return e == ELEM_U8 ? 1 : 4; }
 
 static Buffer *new_buffer(Build *b, const char *name, Elem elem, Space space) {
     Buffer *x = ARENA_NEW(b->a, Buffer);
@@ -136,7 +135,8 @@ void layout_note_nest(Lower *lw, const Nest *n) {
 /* ---- addresses ---- */
 
 /* Transforms write, and contractions read, the same point of many channels or places in turn. Where these lie a multiple of a kilobyte apart, all of
- * them fall into a few sets of the first-level cache (of a page: into one) and of the second's; lines between them spread them over all sets. */
+ * them fall into a few sets of the first-level cache (of a page: into one) and of the second's; lines between them spread them over all sets. Which dimension
+ * that is: the channels of pictures, [block][c][h][w][lane]; the places of tiles; blocks and images of rows, [block][image][elements]. */
 static int64_t spread(const Buffer *b, int i, int64_t stride) {
     enum { PERIOD = 1024, GAP = 5 * 64 }; /* an odd number of lines */
     bool outer = b->rank >= 3 && (i == (b->rank == 5) || (b->rank == 3 && i == 1));

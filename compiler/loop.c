@@ -65,6 +65,8 @@ Affine affine_scale(Arena *a, Affine x, int64_t k) {
     return add_scaled(a, affine_const(0), x, k);
 }
 
+int64_t elem_bytes(Elem e) { return e == ELEM_U8 ? 1 : 4; }
+
 Affine affine_divide(Arena *a, Affine x, int64_t k, Affine *rest) {
     Affine quotient = affine_const(floor_div(x.c, k));
     *rest = affine_const(x.c - k * quotient.c);

@@ -52,6 +52,9 @@ typedef enum Space {
     SPACE_LOCAL    /* of one kernel: registers or stack */
 } Space;
 
+/* Bytes of an element: a u8 has one, all others four. */
+int64_t elem_bytes(Elem e);
+
 enum { BUFFER_RANK = 6 };
 typedef struct Buffer {
     const char *name;            /* unique in the program (locals: in the kernel) */

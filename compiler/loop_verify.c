@@ -119,9 +119,6 @@ static bool range_of(Verify *v, const Form *x, int64_t *min, int64_t *max) {
 
 /* ---- buffers ---- */
 
-static int64_t elem_bytes(Elem e) {
-    return e == ELEM_U8 ? 1 : 4;
-}
 
 /* Elements from the buffer's start to the last and first addressable ones, the first dimension left out when it is -1. */
 static bool buffer_reach(const Buffer *b, int64_t *first, int64_t *last) {

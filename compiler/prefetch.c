@@ -29,7 +29,6 @@ typedef struct Pass {
     int nbound;
 } Pass;
 
-int64_t prefetch_size(const Buffer *b) { return b->elem == ELEM_U8 ? 1 : 4; }
 bool prefetch_is_loop(const Stmt *s, LoopKind kind) { return s->kind == STMT_FOR && s->var && s->loop == kind; }
 
 int64_t prefetch_passes(const Stmt *s) {
@@ -53,8 +52,8 @@ bool prefetch_has_loop(const Stmt *s) {
 }
 
 Affine prefetch_byte(Arena *a, const Buffer *b, const Affine *at) {
-    Affine byte = affine_const(b->offset + b->base * prefetch_size(b));
-    for (int i = 0; i < b->rank; i++) byte = affine_add(a, byte, affine_scale(a, at[i], b->stride[i] * prefetch_size(b)));
+    Affine byte = affine_const(b->offset + b->base * elem_bytes(b->elem));
+    for (int i = 0; i < b->rank; i++) byte = affine_add(a, byte, affine_scale(a, at[i], b->stride[i] * elem_bytes(b->elem)));
     return byte;
 }
 
@@ -168,7 +167,7 @@ static bool is_fresh(const Lines *l, int i, const Stmt *loop) {
 }
 
 /* Lines that this one stands for. */
-static int64_t lines_of(const Pass *p, const Line *x) { return affine_coef(x->byte, p->lane) == prefetch_size(x->buffer) ? 1 : p->lanes; }
+static int64_t lines_of(const Pass *p, const Line *x) { return affine_coef(x->byte, p->lane) == elem_bytes(x->buffer->elem) ? 1 : p->lanes; }
 
 static int64_t count_fresh(const Pass *p, const Lines *l, const Stmt *loop) {
     int64_t n = 0;

@@ -6,7 +6,7 @@
 
 enum { LINE = 64 }; /* bytes of a line of the caches */
 
-int64_t prefetch_size(const Buffer *b);
+/* Is it a loop of that kind? (The list of a kernel's statements is none.) */
 bool prefetch_is_loop(const Stmt *s, LoopKind kind);
 /* Passes of a loop whose bounds are numbers; 0: not known. */
 int64_t prefetch_passes(const Stmt *s);

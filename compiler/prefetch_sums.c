@@ -131,7 +131,7 @@ static void add_reading(Sums *p, const Expr *e, Span span) {
     if (b->space == SPACE_LOCAL || !b->rank || b->stride[b->rank - 1] != 1) return;
     Affine *at = arena_copy(p->a, e->at, sizeof *at * (size_t)b->rank);
     if (!replace_inside(p, b, at)) return;
-    Reading r = {.buffer = b, .at = at, .byte = prefetch_byte(p->a, b, at), .run = prefetch_size(b), .strips = 1, .loads = 1, .span = span};
+    Reading r = {.buffer = b, .at = at, .byte = prefetch_byte(p->a, b, at), .run = elem_bytes(b->elem), .strips = 1, .loads = 1, .span = span};
     for (int i = 0; i < p->nreadings; i++)
         if (p->reading[i].buffer == b && same_but_constant(p->reading[i].byte, r.byte)) {
             join(&p->reading[i], &r);
@@ -178,7 +178,7 @@ static bool lay_out(Sums *p, Reading *r) {
             r->apart = extent[i].bytes;
         }
     }
-    return (double)r->loads * 2 >= (double)r->run * (double)r->strips / (double)prefetch_size(r->buffer);
+    return (double)r->loads * 2 >= (double)r->run * (double)r->strips / (double)elem_bytes(r->buffer->elem);
 }
 
 /* Readings go on where others end. */
@@ -282,7 +282,7 @@ static bool find_walk(const Sums *p, const Reading *r, Walk *w) {
     for (int i = 0; i < p->nleaves; i++)
         if (p->leaf[i].sum == 0 || p->leaf[i].loop[0] != p->leaf[0].loop[0] || !turns) return false;
     *w = (Walk){0, turns, ceil_div(r->strips, turns), i64_max(1, turns / r->strips)};
-    bool even = turns % w->parts == 0 && r->apart % (w->parts * prefetch_size(r->buffer)) == 0;
+    bool even = turns % w->parts == 0 && r->apart % (w->parts * elem_bytes(r->buffer->elem)) == 0;
     return even && w->each <= ASKED_MOST && !wastes(w->each * (turns / w->parts), r->strips);
 }
 
@@ -318,7 +318,7 @@ typedef struct Request { const Reading *reading; Walk walk; int64_t fresh, from,
 static bool request_at(Sums *p, const Leaf *x, const Request *q, Affine *at) {
     const Reading *r = q->reading;
     const Stmt *loop = p->around[p->naround - 1];
-    int64_t size = prefetch_size(r->buffer);
+    int64_t size = elem_bytes(r->buffer->elem);
     int rank = r->buffer->rank;
     replace(p, at, rank, loop->var, affine_offset(affine_var(p->a, loop->var), loop->step));
     for (int k = 0; k < p->nopen; k++) {
@@ -358,7 +358,7 @@ static void take_apart(Sums *p, int64_t parts) {
 
 static void ask(Sums *p, const Leaf *x, const Request *q) {
     const Reading *r = q->reading;
-    int64_t size = prefetch_size(r->buffer);
+    int64_t size = elem_bytes(r->buffer->elem);
     int last = r->buffer->rank - 1;
     Affine *at = arena_copy(p->a, r->at, sizeof *at * (size_t)r->buffer->rank);
     if (!request_at(p, x, q, at)) return;
@@ -372,7 +372,7 @@ static void ask(Sums *p, const Leaf *x, const Request *q) {
 
 /* Asks in the innermost loop, or so far outside of it as one pass stands for a line or two: `bytes` a pass of the innermost. */
 static Request request_of(const Leaf *x, const Reading *r, const Walk *w, int64_t fresh, double bytes, int64_t before) {
-    int64_t size = prefetch_size(r->buffer);
+    int64_t size = elem_bytes(r->buffer->elem);
     Request q = {r, *w, fresh, round_up((int64_t)(bytes * (double)before), size), 0, x->nloops - 1};
     for (; q.level > x->sum && x->count[q.level] && bytes * (double)x->count[q.level] <= 2 * LINE; q.level--) bytes *= (double)x->count[q.level];
     q.step = round_up((int64_t)ceil(bytes), size);

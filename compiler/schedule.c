@@ -152,7 +152,7 @@ static const Buffer *expand_local(Apply *p, const Leaf *leaf, const Buffer *poin
         b->stride[i] = stride;
         stride *= b->dim[i];
     }
-    b->bytes = stride * (b->elem == ELEM_U8 ? 1 : 4);
+    b->bytes = stride * elem_bytes(b->elem);
     VEC_PUSH(p->a, &p->kernel->locals, b);
     return b;
 }

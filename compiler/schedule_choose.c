@@ -154,7 +154,7 @@ static int64_t axis_units(const Search *q, int i) {
 /* Do neighbours along v lie a multiple of a page apart in this buffer of parameters, which is laid out as others see it? Their lines share a set of the first-level cache. */
 static bool crowds(const Buffer *b, const Affine *at, const Var *v) {
     enum { PAGE = 4096 };
-    int64_t bytes = b->elem == ELEM_U8 ? 1 : 4, along = 0;
+    int64_t bytes = elem_bytes(b->elem), along = 0;
     for (int i = b->rank - 1; i >= 0 && b->space == SPACE_STATE; i--) {
         along += affine_coef(at[i], v) * bytes;
         if (b->dim[i] < 0 || !checked_mul(bytes, b->dim[i], &bytes)) return false;
