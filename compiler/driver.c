@@ -24,6 +24,7 @@
 #include "options.h"
 #include "parse.h"
 #include "program.h"
+#include "rematerialize.h"
 #include "scan_text.h"
 #include "summary.h"
 #include "target.h"
@@ -327,6 +328,7 @@ static PlanOptions plan_switches(const Driver *d) {
     p.depth_first = d->options.on[SWITCH_DEPTH_FIRST];
     p.tile = d->options.on[SWITCH_TILE];
     p.partial = d->options.on[SWITCH_PARTIAL];
+    p.rematerialize = d->options.on[SWITCH_REMATERIALIZE];
     p.winograd = d->options.on[SWITCH_WINOGRAD];
     p.tuned = d->options.on[SWITCH_TUNED] ? &d->tuned : NULL;
     p.prefetch = d->options.on[SWITCH_PREFETCH];
@@ -370,6 +372,14 @@ static bool tune(Driver *d) {
 static bool write_loops(Driver *d) {
     if (!write_all(d, EMIT_PLAN, false, print_plan) || !write_all(d, EMIT_LOOPS, false, print_loops)) return false;
     return !nothing_after(d, EMIT_LOOPS) || stop(d, EXIT_OK);
+}
+
+static bool rematerialize_maps(Driver *d) {
+    PlanOptions options = plan_switches(d);
+    pass_begin(&d->passes, PASS_REMATERIALIZE);
+    rematerialize(d->graph, &options);
+    verify_graph(d->graph);
+    return end_pass(d, PASS_REMATERIALIZE, "graph", print_graph);
 }
 
 /* Each convolution as it is to be computed. */
@@ -492,7 +502,7 @@ static bool front_end(Driver *d) {
     if (!check_outputs(d) || !check_timing(d) || !check_defines(d) || !choose_target(d) || !read_source(d)) return false;
     if (has_suffix(d->options.input, ".loops")) return read_loops(d);
     bool good = has_suffix(d->options.input, ".graph") ? read_graph(d) : parse_source(d) && elaborate_source(d);
-    return good && add_inference(d) && differentiate(d) && load_tuned(d) && tune(d) && choose_algorithms(d) && lower_graph(d);
+    return good && add_inference(d) && differentiate(d) && rematerialize_maps(d) && load_tuned(d) && tune(d) && choose_algorithms(d) && lower_graph(d);
 }
 
 static void run(Driver *d) {

@@ -141,13 +141,18 @@ void graph_sweep(Graph *g) {
         for (int k = 0; live[i] && k < g->nodes.at[i]->nargs; k++) live[g->nodes.at[i]->arg[k]->id] = true;
     int kept = 0, before = g->nodes.n;
     for (int i = 0; i < before; i++)
-        if (live[i]) {
-            g->nodes.at[kept] = g->nodes.at[i];
-            g->nodes.at[kept]->id = kept;
-            kept++;
-        }
-    g->nodes.n = kept;
-    if (kept < before) table_rebuild(g, g->table->size);
+        if (live[i]) g->nodes.at[kept++] = g->nodes.at[i];
+    graph_order(g, g->nodes.at, kept);
+}
+
+void graph_order(Graph *g, Node *const *nodes, int n) {
+    bool fewer = n < g->nodes.n;
+    for (int i = 0; i < n; i++) {
+        g->nodes.at[i] = nodes[i];
+        nodes[i]->id = i;
+    }
+    g->nodes.n = n;
+    if (fewer) table_rebuild(g, g->table->size);
 }
 
 /* ---- verifying ---- */

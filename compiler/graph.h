@@ -83,6 +83,8 @@ Node *graph_find_param(const Graph *g, const char *name);
 Node *graph_find_root(const Graph *g, RootKind kind);
 /* Drops the nodes that no root needs and numbers the rest anew, in an order that keeps arguments first. */
 void graph_sweep(Graph *g);
+/* The graph's nodes become these n of them, in this order, which keeps arguments first; the others leave. */
+void graph_order(Graph *g, Node *const *nodes, int n);
 /* null, or what is wrong: every node's type is what its shape rule says, arguments come first, no node is there twice, sources
  * and roots have the model's types, and there is an output. */
 const char *graph_verify(const Graph *g);

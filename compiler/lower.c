@@ -144,11 +144,29 @@ static const Buffer *buffer_as(Lower *lw, Buffer *b, Type type) {
 
 static Type flat_type(const Lower *lw, Type t) { return lw->flat && !t.batched ? type_param(1, type_count(t), 0, 0, 0) : t; }
 
+/* An argument's element at the point `at` of a pointwise operator n. */
+static const Expr *load_arg(Lower *lw, const Node *n, const Node *arg, const Affine *at) {
+    if (arg->type.batched != n->type.batched && arg->type.rank == 1) return lower_load(lw, arg, lower_at(lw, 1, at[0]));
+    return lower_load(lw, arg, arg->type.rank ? at : NULL);
+}
+
+enum { POINT_ARGS = 8 };
+
+/* The element of a value that its readers make themselves. */
+static const Expr *gathered_element(Lower *lw, const Node *value, const Affine *at) {
+    const LowerRule *rule = lower_table[value->op];
+    const Expr *args[POINT_ARGS] = {0};
+    if (rule->kind != LOWER_POINTWISE) return rule->element(lw, value, at);
+    ENSURE(value->nargs <= POINT_ARGS);
+    for (int k = 0; k < value->nargs; k++) args[k] = load_arg(lw, value, value->arg[k], at);
+    return rule->pointwise(lw, value, args, at);
+}
+
 const Expr *lower_load(Lower *lw, const Node *value, const Affine *at) {
     const LowerRule *rule = lower_table[value->op];
     if (rule->source) return rule->source(lw, value, at);
     const Value *v = plan_value(lw->plan, value);
-    if (v->gathered) return rule->element(lw, value, at);
+    if (v->gathered) return gathered_element(lw, value, at);
     Type type = flat_type(lw, value->type);
     Buffer *from = value->op == OP_param ? lw->b->param[value->id] : v->buffer;
     ENSURE(from);
@@ -158,7 +176,7 @@ const Expr *lower_load(Lower *lw, const Node *value, const Affine *at) {
 
 void lower_cell(const Lower *lw, const Node *value, int64_t cell[2]) {
     cell[0] = cell[1] = 1;
-    if (lw->plan->value[value->id].gathered) lower_table[value->op]->cells(value, cell);
+    if (lw->plan->value[value->id].gathered && lower_table[value->op]->cells) lower_table[value->op]->cells(value, cell);
 }
 
 const Node *lower_twin(const Lower *lw, const Node *n, OpKind op) {
@@ -253,14 +271,12 @@ static void chain_add(Chain *c, const Node *n, const Expr *value) {
 /* The element of a pointwise operator's argument at the point. */
 static const Expr *point_arg(Chain *c, const Node *n, const Node *arg) {
     const Expr *e = chain_find(c, arg);
-    if (e) return e;
-    if (arg->type.batched != n->type.batched && arg->type.rank == 1) return lower_load(c->lw, arg, lower_at(c->lw, 1, c->at[0]));
-    return lower_load(c->lw, arg, arg->type.rank ? c->at : NULL);
+    return e ? e : load_arg(c->lw, n, arg, c->at);
 }
 
 static const Expr *point_value(Chain *c, const Node *n) {
-    const Expr *args[8] = {0};
-    ENSURE(n->nargs <= 8);
+    const Expr *args[POINT_ARGS] = {0};
+    ENSURE(n->nargs <= POINT_ARGS);
     for (int k = 0; k < n->nargs; k++) args[k] = point_arg(c, n, n->arg[k]);
     return lower_table[n->op]->pointwise(c->lw, n, args, c->at);
 }

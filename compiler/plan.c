@@ -10,7 +10,7 @@ PlanOptions plan_options(const Target *target, int level) {
     enum { WEIGHTS_CACHE = 192 << 10, STEP_BYTES = 512 << 10 }; /* of 512 KiB (Zen 3) to 2 MiB: the data passes through the same cache */
     enum { STREAM_BYTES = 12 << 20 };                              /* a core's own cache, and its share of the last one where others use it, too */
     Machine m = {.lanes = on ? target->lanes : 1, .registers = target->registers, .fmas = target->fmas, .cache = WEIGHTS_CACHE};
-    return (PlanOptions){.machine = m, .fuse = on, .depth_first = on, .tile = on, .partial = on, .winograd = on, .prefetch = on, .step_bytes = STEP_BYTES, .stream_bytes = on ? STREAM_BYTES : 0};
+    return (PlanOptions){.machine = m, .fuse = on, .depth_first = on, .tile = on, .partial = on, .rematerialize = on, .winograd = on, .prefetch = on, .step_bytes = STEP_BYTES, .stream_bytes = on ? STREAM_BYTES : 0};
 }
 
 /* ---- reading the graph ---- */
@@ -210,22 +210,54 @@ static void place_sum(Plan *p, const Node *n) {
     set_group(p, n, fold, 0);
 }
 
-/* Do all who read n make its elements of its arguments' themselves? */
-static bool is_gathered(const Plan *p, const bool *needed, const Node *n) {
-    int64_t cell[2];
-    if (!p->options.fuse || !rule_of(n)->cells || !rule_of(n)->cells(n, cell)) return false;
+/* By id: is it computed of parameters alone, and no new value of one? */
+static bool *nodes_of_params(const Plan *p) {
+    bool *of_params = ARENA_ARRAY(p->arena, bool, p->graph->nodes.n + 1);
+    for (int i = 0; i < p->graph->nodes.n; i++) {
+        const Node *n = p->graph->nodes.at[i];
+        of_params[i] = n->op == OP_param || (n->nargs && !n->type.batched && n->op != OP_copy && !p->target[i]);
+        for (int k = 0; k < n->nargs; k++) of_params[i] = of_params[i] && of_params[n->arg[k]->id];
+    }
+    return of_params;
+}
+
+/* By id: is it a pointwise map that has to wait for a sum over the batch, as a normalised one for its statistics? Others ride on the kernel before them. */
+static bool *maps_that_wait(const Plan *p, const bool *of_params) {
+    bool *waits = ARENA_ARRAY(p->arena, bool, p->graph->nodes.n + 1);
+    for (int i = 0; i < p->graph->nodes.n; i++) {
+        const Node *n = p->graph->nodes.at[i];
+        for (int k = 0; n->type.batched && rule_of(n)->kind == LOWER_POINTWISE && n->op != OP_copy && k < n->nargs; k++) {
+            const Node *arg = n->arg[k];
+            waits[i] |= arg->type.batched ? waits[arg->id] && type_equal(arg->type, n->type) : !of_params[arg->id] && rule_of(arg)->kind != LOWER_SOURCE;
+        }
+    }
+    return waits;
+}
+
+/* Does `user` make the elements of its argument k, which come in such cells, of that one's arguments? A gathered pointwise map hands them on. */
+static bool gathers(const Plan *p, const Node *user, int k, const int64_t cell[2]) {
+    const LowerRule *rule = rule_of(user);
+    if (p->value[user->id].gathered && rule->kind == LOWER_POINTWISE) return cell[0] * cell[1] == 1;
+    return rule->reads_cells && rule->reads_cells(user, k, cell, p->options.machine.lanes);
+}
+
+/* Do all who read n make its elements of its arguments' themselves? Zeros around a map cannot be made so. */
+static bool is_gathered(const Plan *p, const bool *needed, const bool *waits, const Node *n) {
+    int64_t cell[2] = {1, 1};
+    if (!p->options.fuse || !(waits[n->id] || (rule_of(n)->cells && rule_of(n)->cells(n, cell)))) return false;
     for (int i = 0; i < p->graph->roots.n; i++)
         if (p->graph->roots.at[i].node == n) return false;
     for (int i = n->id + 1; i < p->graph->nodes.n; i++) {
         const Node *user = p->graph->nodes.at[i];
         for (int k = 0; needed[i] && k < user->nargs; k++)
-            if (user->arg[k] == n && (!rule_of(user)->reads_cells || !rule_of(user)->reads_cells(user, k, cell, p->options.machine.lanes))) return false;
+            if (user->arg[k] == n && (!gathers(p, user, k, cell) || (waits[n->id] && rule_of(user)->halo && rule_of(user)->halo(user, k)))) return false;
     }
     return true;
 }
 
-static void note_gathered(Plan *p, const bool *needed) {
-    for (int i = 0; i < p->graph->nodes.n; i++) p->value[i].gathered = needed[i] && is_gathered(p, needed, p->graph->nodes.at[i]);
+static void note_gathered(Plan *p, const bool *needed, const bool *of_params) {
+    const bool *waits = maps_that_wait(p, of_params);
+    for (int i = p->graph->nodes.n - 1; i >= 0; i--) p->value[i].gathered = needed[i] && is_gathered(p, needed, waits, p->graph->nodes.at[i]);
 }
 
 /* A reshape shares its argument's memory where nobody wants a halo around either: then both are just C*H*W numbers. */
@@ -235,7 +267,7 @@ static bool wants_halo(const Plan *p, const bool *needed, const Node *n) {
         for (int k = 0; needed[i] && k < user->nargs; k++) {
             if (user->arg[k] != n) continue;
             if (rule_of(user)->halo && rule_of(user)->halo(user, k)) return true;
-            bool handed_on = p->value[i].gathered || (user->op == OP_reshape && p->options.fuse);
+            bool handed_on = p->value[i].gathered || user->op == OP_again || (user->op == OP_reshape && p->options.fuse);
             if (handed_on && wants_halo(p, needed, user)) return true;
         }
     }
@@ -243,6 +275,7 @@ static bool wants_halo(const Plan *p, const bool *needed, const Node *n) {
 }
 
 static bool is_view(const Plan *p, const bool *needed, const Node *n) {
+    if (n->op == OP_again) return plan_value(p, n->arg[0])->group != NULL;
     if (n->op != OP_reshape || !p->options.fuse) return false;
     const Node *from = plan_value(p, n->arg[0])->node;
     return plan_value(p, from)->group && !wants_halo(p, needed, from) && !wants_halo(p, needed, n);
@@ -473,7 +506,7 @@ static bool raise_writers(Plan *p, Readings *r) {
     return moved;
 }
 
-/* ---- ... but what takes more memory than it is made of is made late ---- */
+/* ---- ... but what takes more memory than it is made of, or made again, is made late ---- */
 
 typedef struct Sinking { int *latest; const Readings *readings; } Sinking; /* by group: the latest level that its readers allow */
 
@@ -503,8 +536,10 @@ static void note_overwriting(const Plan *p, void *ctx, Group *g, const Node *arg
     if (level < s->latest[g->index]) s->latest[g->index] = level;
 }
 
-static bool grows(const Node *root) {
+/* Does it take more memory than what it is made of, or is that there anyway until then? */
+static bool is_made_late(const Node *root) {
     int64_t from = 0;
+    if (reads_op(root, OP_again)) return true;
     for (int k = 0; k < root->nargs; k++) from += root->arg[k]->op == OP_param ? 0 : type_count(root->arg[k]->type);
     return type_count(root->type) > from;
 }
@@ -516,7 +551,7 @@ static void sink_groups(Plan *p, const Readings *r) {
     for (int i = p->groups.n - 1; i >= 0; i--) {
         Group *g = p->groups.at[i];
         group_reads(p, g, note_overwriting, &s);
-        if (g->sum == SUM_NONE && g->nstages == 1 && grows(g->stage[0].root) && s.latest[i] != INT32_MAX && s.latest[i] > g->level) g->level = s.latest[i];
+        if (g->sum == SUM_NONE && g->nstages == 1 && is_made_late(g->stage[0].root) && s.latest[i] != INT32_MAX && s.latest[i] > g->level) g->level = s.latest[i];
         group_reads(p, g, note_latest, &s);
     }
 }
@@ -575,21 +610,9 @@ static void note_storage(Plan *p) {
         if (p->value[i].stored) p->value[i].rows_only = false;
 }
 
-/* By id: is it computed of parameters alone, and no new value of one? */
-static bool *nodes_of_params(const Plan *p) {
-    bool *of_params = ARENA_ARRAY(p->arena, bool, p->graph->nodes.n + 1);
-    for (int i = 0; i < p->graph->nodes.n; i++) {
-        const Node *n = p->graph->nodes.at[i];
-        of_params[i] = n->op == OP_param || (n->nargs && !n->type.batched && n->op != OP_copy && !p->target[i]);
-        for (int k = 0; k < n->nargs; k++) of_params[i] = of_params[i] && of_params[n->arg[k]->id];
-    }
-    return of_params;
-}
-
 /* What is made of parameters comes first, so that it stands in nobody's way: in inference, batch norm rides on the convolution before it,
  * whose group has to come after that of 1 / standard deviation. */
-static void place_nodes(Plan *p, const bool *needed) {
-    const bool *of_params = nodes_of_params(p);
+static void place_nodes(Plan *p, const bool *needed, const bool *of_params) {
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < p->graph->nodes.n; i++)
             if (needed[i] && of_params[i] == (round == 0)) place_node(p, needed, p->graph->nodes.at[i]);
@@ -603,8 +626,9 @@ Plan *plan_build(Arena *a, const Graph *g, const PlanOptions *options, bool trai
     bool *needed = needed_nodes(p);
     note_updates(p, needed);
     for (int i = 0; i < g->nodes.n; i++) p->value[i].node = g->nodes.at[i];
-    note_gathered(p, needed);
-    place_nodes(p, needed);
+    const bool *of_params = nodes_of_params(p);
+    note_gathered(p, needed, of_params);
+    place_nodes(p, needed, of_params);
     note_roots(p);
     if (!level_groups(p)) return NULL;
     note_storage(p);

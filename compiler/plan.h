@@ -36,6 +36,7 @@ typedef struct PlanOptions {
     bool depth_first;  /* per-block groups share segments */
     bool tile;         /* register tiles; else schedule_plain */
     bool partial;      /* small batch sums may be taken in parts */
+    bool rematerialize; /* the backward pass makes maps again of others that it reads anyway (rematerialize.h) */
     bool winograd;     /* convolutions may be Winograd's (algorithm.h) ... */
     int64_t stream_bytes; /* results go past the caches if so many bytes are touched until they are read; 0: none do */
     bool prefetch;     /* what is read soon is asked for in time */

@@ -32,6 +32,7 @@ UNARY_SHAPE(relu)
 UNARY_SHAPE(sigmoid)
 UNARY_SHAPE(tanh)
 UNARY_SHAPE(copy)
+UNARY_SHAPE(again)
 BINARY_SHAPE(relu_grad, "take relu's gradient of")
 BINARY_SHAPE(sigmoid_grad, "take sigmoid's gradient of")
 BINARY_SHAPE(tanh_grad, "take tanh's gradient of")
@@ -83,6 +84,7 @@ void mul_grad(GradCtx *ctx, Node *n, Node *dy) {
 void scale_grad(GradCtx *ctx, Node *n, Node *dy) { grad_add(ctx, n->arg[0], scaled(ctx, dy, n->attr.f[0])); }
 
 void copy_grad(GradCtx *ctx, Node *n, Node *dy) { grad_add(ctx, n->arg[0], dy); }
+void again_grad(GradCtx *ctx, Node *n, Node *dy) { grad_add(ctx, n->arg[0], dy); }
 
 void reshape_grad(GradCtx *ctx, Node *n, Node *dy) {
     Type x = n->arg[0]->type;
@@ -111,6 +113,7 @@ EVAL_RULE(sub, a[i] - b[i])
 EVAL_RULE(mul, a[i] * b[i])
 EVAL_RULE(scale, n->attr.f[0] * a[i])
 EVAL_RULE(copy, a[i])
+EVAL_RULE(again, a[i])
 EVAL_RULE(reshape, a[i])
 
 /* ---- lowering: x, y are args[0] or args[1] as the rows of ops.def say ---- */
@@ -192,6 +195,7 @@ RULE(sub);
 RULE(mul);
 RULE(scale);
 RULE(copy);
+const LowerRule again_lower = {.kind = LOWER_POINTWISE, .pointwise = copy_point};
 
 /* Row-major place of `at` in a tensor of this type. */
 static Affine flat_place(Arena *a, Type t, const Affine *at) {

@@ -238,13 +238,21 @@ static PoolAxes pool_axes(Lower *lw, Nest *nest, const Node *n, const Run *rows,
     return p;
 }
 
+/* A point of x that is made here is made once, for all that is asked of it. */
+static const Expr *named(Lower *lw, Nest *nest, const Expr *x) {
+    if (!expr_operands(x->kind)) return x;
+    const Expr *point = nest_acc(lower_arena(lw), nest, ELEM_F32, expr_real(lower_arena(lw), 0));
+    nest_update(nest, point, x);
+    return point;
+}
+
 /* Both the maximum and its place, as far as the stage at hand wants them. */
 static void lower_max_pool_run(Lower *lw, const Node *n, const Run *rows, const Run *cols) {
     Arena *a = lower_arena(lw);
     const Node *value = n->op == OP_max_pool ? n : lower_twin(lw, n, OP_max_pool), *index = n->op == OP_max_pool ? lower_twin(lw, n, OP_max_pool_index) : n;
     Nest *nest = lower_nest(lw, n);
     PoolAxes p = pool_axes(lw, nest, n, rows, cols);
-    const Expr *x = lower_load(lw, n->arg[0], p.from), *best = NULL, *where = NULL, *wins;
+    const Expr *x = named(lw, nest, lower_load(lw, n->arg[0], p.from)), *best = NULL, *where = NULL, *wins;
     if (index) where = nest_acc(a, nest, ELEM_I32, expr_int(a, 0)); /* updated first: it looks at the old maximum */
     best = nest_acc(a, nest, ELEM_F32, expr_real(a, -(double)INFINITY));
     wins = expr_binary(a, EXPR_OR, expr_binary(a, EXPR_LT, best, x), expr_binary(a, EXPR_NE, x, x));
@@ -347,8 +355,16 @@ static bool pool_grad_halo(const Node *n, int arg) {
     return !pool_tiles(&n->attr, n->type);
 }
 
-const LowerRule max_pool_lower = {.kind = LOWER_NEST, .nest = lower_max_pool};
-const LowerRule max_pool_index_lower = {.kind = LOWER_NEST, .nest = lower_max_pool};
+/* A point is made for each window that it lies in. */
+static bool pool_reads_cells(const Node *n, int arg, const int64_t cell[2], int lanes) {
+    enum { MOST_TIMES = 3 };
+    (void)arg, (void)lanes;
+    const int64_t *i = n->attr.i;
+    return cell[0] * cell[1] == 1 && i[POOL_WINDOW] * i[POOL_WINDOW + 1] <= MOST_TIMES * i[POOL_STRIDE] * i[POOL_STRIDE + 1];
+}
+
+const LowerRule max_pool_lower = {.kind = LOWER_NEST, .nest = lower_max_pool, .reads_cells = pool_reads_cells};
+const LowerRule max_pool_index_lower = {.kind = LOWER_NEST, .nest = lower_max_pool, .reads_cells = pool_reads_cells};
 const LowerRule max_pool_grad_lower = {.kind = LOWER_NEST, .nest = lower_pool_grad, .halo = pool_grad_halo, .cells = pool_grad_cells, .element = pool_grad_element};
-const LowerRule avg_pool_lower = {.kind = LOWER_NEST, .nest = lower_avg_pool, .halo = avg_pool_halo};
+const LowerRule avg_pool_lower = {.kind = LOWER_NEST, .nest = lower_avg_pool, .halo = avg_pool_halo, .reads_cells = pool_reads_cells};
 const LowerRule avg_pool_grad_lower = {.kind = LOWER_NEST, .nest = lower_pool_grad, .halo = pool_grad_halo, .cells = pool_grad_cells, .element = pool_grad_element};

@@ -18,7 +18,7 @@ loop loop_verify loop_text loop_alike prefetch prefetch_sums prefetch_internal n
 lower.h
 rules phases channel_nest
 value layers elaborate elab elab_expr elab_call elab_train elab_unused elab_dead
-plan algorithm
+plan algorithm rematerialize
 lower_internal lower.c layout stream predict program
 emit_parts emit_llvm emit_kernel emit_segment emit_debug emit_math emit_model emit_comment emit_internal link
 timing html html_internal html_text html_graph html_code html_plan

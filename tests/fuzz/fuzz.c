@@ -10,6 +10,7 @@
 #include "infer.h"
 #include "loop_text.h"
 #include "program.h"
+#include "rematerialize.h"
 
 enum { MOST_NODES = 60 }; /* of a graph that is differentiated and lowered: more would only take longer */
 
@@ -103,6 +104,7 @@ void fuzz_compile(Fuzz *f, Graph *g) {
     PlanOptions plain = plan_options(target, 0), fast = plan_options(target, 2);
     lower(f, g, &plain);
     if (diag_errors(f->diag)) return;
+    rematerialize(g, &fast);
     algorithm_choose(g, &fast);
     graph_sweep(g);
     fuzz_verified(graph_verify(g));

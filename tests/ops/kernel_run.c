@@ -19,6 +19,7 @@
 #include "../../compiler/ops.h"
 #include "../../compiler/parse.h"
 #include "../../compiler/program.h"
+#include "../../compiler/rematerialize.h"
 
 /* Ends the process: under Check that fails the test, and the text is on stderr. */
 static _Noreturn void give_up(const char *format, ...) {
@@ -115,6 +116,7 @@ static PlanOptions options_of(const Target *t, KernelConfig config) {
 
 static Graph *computed(Arena *a, const Graph *g, const PlanOptions *options) {
     Graph *copy = copy_of(a, g);
+    rematerialize(copy, options);
     algorithm_choose(copy, options);
     graph_sweep(copy);
     const char *why = graph_verify(copy);

@@ -54,6 +54,7 @@ const OpCase op_cases[] = {
     {OP_scale, {.f = {3}}, {W4(2, 1, 3, 2)}, true},
     {OP_copy, {.f = {0}}, {IMAGE(2, 3, 5)}, true},
     {OP_copy, {.f = {0}}, {W4(2, 1, 3, 2)}, true},
+    {OP_again, {.f = {0}}, {IMAGE(2, 3, 5)}, true},
     {OP_reshape, {.i = {1, 30}}, {IMAGE(2, 3, 5)}, true},
     {OP_reshape, {.i = {3, 2, 3, 5}}, {FLAT(30)}, true},
     {OP_max_pool, POOL(2, 2, 2, 2, 0, 0), {IMAGE(2, 5, 7)}, false},

@@ -16,6 +16,11 @@ add_executable(test_winograd ${CMAKE_SOURCE_DIR}/tests/ops/test_winograd.c ${CMA
 target_link_libraries(test_winograd PRIVATE netc_core netc_warnings PkgConfig::CHECK m)
 add_test(NAME winograd COMMAND test_winograd)
 
+add_executable(test_rematerialize ${CMAKE_SOURCE_DIR}/tests/ops/test_rematerialize.c ${CMAKE_SOURCE_DIR}/tests/ops/kernel_run.c)
+target_link_libraries(test_rematerialize PRIVATE netc_core netc_warnings PkgConfig::CHECK Threads::Threads m ${CMAKE_DL_LIBS})
+set_target_properties(test_rematerialize PROPERTIES ENABLE_EXPORTS ON)
+add_test(NAME rematerialize COMMAND test_rematerialize)
+
 # Generated code against the evaluator. The loaded code calls back into the test: nrt_parallel_for.
 add_executable(test_kernels ${CMAKE_SOURCE_DIR}/tests/ops/test_kernels.c ${CMAKE_SOURCE_DIR}/tests/ops/kernel_run.c)
 target_link_libraries(test_kernels PRIVATE netc_core netc_warnings PkgConfig::CHECK Threads::Threads m ${CMAKE_DL_LIBS})
