@@ -175,8 +175,9 @@ const Expr *lower_load(Lower *lw, const Node *value, const Affine *at) {
 }
 
 void lower_cell(const Lower *lw, const Node *value, int64_t cell[2]) {
-    cell[0] = cell[1] = 1;
-    if (lw->plan->value[value->id].gathered && lower_table[value->op]->cells) lower_table[value->op]->cells(value, cell);
+    Cells cells = {{1, 1}, true};
+    if (lw->plan->value[value->id].gathered && lower_table[value->op]->cells) lower_table[value->op]->cells(value, &cells);
+    memcpy(cell, cells.size, sizeof cells.size);
 }
 
 const Node *lower_twin(const Lower *lw, const Node *n, OpKind op) {
@@ -429,19 +430,32 @@ void lower_open_lanes(Lower *lw) {
     lw->image = affine_var(lw->a, lw->lane);
 }
 
-/* A pointwise operator at the head of a group: a nest over its own points. */
+/* The cells in which the arguments of a pointwise operator have to be read. */
+static void cell_of_args(const Lower *lw, const Node *n, int64_t cell[2]) {
+    cell[0] = cell[1] = 1;
+    for (int k = 0; k < n->nargs && cell[0] * cell[1] == 1; k++) lower_cell(lw, n->arg[k], cell);
+}
+
+/* A pointwise operator at the head of a group: a nest over its own points, or cells of them. */
 static void lower_points(Lower *lw, const Node *n) {
     Nest *nest = lower_nest(lw, n);
     Affine at[4];
+    int64_t cell[2];
     Type type = flat_type(lw, n->type);
+    cell_of_args(lw, n, cell);
     for (int i = 0; i < type.rank; i++) {
-        const Var *v = nest_axis(lw->a, nest, type.batched ? (const char *const[]){"c", "h", "w"}[i] : "p", type.dim[i], false);
-        at[i] = affine_var(lw->a, v);
+        int64_t size = i ? cell[i - 1] : 1;
+        const Var *v = nest_axis(lw->a, nest, type.batched ? (const char *const[]){"c", "h", "w"}[i] : "p", type.dim[i] / size, false);
+        at[i] = lower_affine(lw, v, size, 0);
         if (!type.batched) lw->lane_axis = v;
     }
-    Chain c = {.lw = lw, .nest = nest, .at = arena_copy(lw->a, at, sizeof at)};
-    chain_add(&c, n, point_value(&c, n));
-    chain_run(&c);
+    for (int64_t k = 0; k < cell[0] * cell[1]; k++) {
+        Affine *point = arena_copy(lw->a, at, sizeof at);
+        for (int d = 0; d < 2 && cell[0] * cell[1] > 1; d++) point[1 + d] = affine_offset(at[1 + d], d ? k % cell[1] : k / cell[1]);
+        Chain c = {.lw = lw, .nest = nest, .at = point};
+        chain_add(&c, n, point_value(&c, n));
+        chain_run(&c);
+    }
     emit_loops(lw, nest);
 }
 

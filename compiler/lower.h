@@ -12,6 +12,9 @@
 
 typedef struct Lower Lower; /* the kernel being lowered */
 
+/* Cells of size[0] x size[1] points that tile a picture. `one`: a cell is made of one point of the arguments, whose place is the cell's; else each place in a cell of some. */
+typedef struct Cells { int64_t size[2]; bool one; } Cells;
+
 typedef enum { LOWER_SOURCE, LOWER_POINTWISE, LOWER_NEST } LowerKind;
 typedef struct LowerRule {
     LowerKind kind;
@@ -21,12 +24,13 @@ typedef struct LowerRule {
      * point: unbatched [c] at at[0] (a channel's number), batched rank 0 for the whole image. */
     const Expr *(*pointwise)(Lower *lw, const Node *n, const Expr *const *args, const Affine *at);
     void (*nest)(Lower *lw, const Node *n);
-    /* NEST, of a picture that cells of cell[0] x cell[1] points tile, each made of one point of the arguments: the element at `at`, where at[1] and at[2] are multiples
-     * of cell and a place in a cell. Readers who come by cells take it so, and no map of it is stored. Null, or cells false: there is no such thing. */
-    bool (*cells)(const Node *n, int64_t cell[2]);
+    /* NEST, of a picture that such cells tile: the element at `at`, where at[1] and at[2] are multiples of a cell's size and a place in a cell, a number unless cells are of one point.
+     * Readers who come by cells take it so, and no map of it is stored. Null, or cells false: there is no such thing. Elements of a POINTWISE operator can be made
+     * everywhere: its cells are points. */
+    bool (*cells)(const Node *n, Cells *cells);
     const Expr *(*element)(Lower *lw, const Node *n, const Affine *at);
-    /* Does the operator read argument `arg` by such cells (lower_cell), and seldom enough for that to pay? Null: never. */
-    bool (*reads_cells)(const Node *n, int arg, const int64_t cell[2], int lanes);
+    /* Does the operator read argument `arg` by such cells (lower_cell), and seldom enough for that to pay? A POINTWISE one then has a kernel of its own. Null: never. */
+    bool (*reads_cells)(const Node *n, int arg, const Cells *cells, int lanes);
     /* Does the operator read argument `arg` outside of its bounds, where zeros are expected? Null: never. */
     bool (*halo)(const Node *n, int arg);
     bool sums_batch;     /* the result is a sum over the images */

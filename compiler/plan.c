@@ -116,6 +116,8 @@ static bool can_fuse(const Plan *p, const Node *n, const Node *arg) {
     const Value *v = &p->value[arg->id];
     if (!p->options.fuse || n->op == OP_copy || v->view || !v->group || v->group->sum == SUM_PARTIAL) return false;
     if (v->group->domain == ACROSS && touches_caller(p, n)) return false;
+    for (int k = 0; k < n->nargs; k++)
+        if (p->value[n->arg[k]->id].gathered) return false; /* its kernel goes by cells */
     if (v->group->stage[v->stage].fused.n >= FUSED_MAX) return false;
     for (int k = 0; k < n->nargs; k++) {
         const Value *other = plan_value(p, n->arg[k]);
@@ -235,22 +237,22 @@ static bool *maps_that_wait(const Plan *p, const bool *of_params) {
 }
 
 /* Does `user` make the elements of its argument k, which come in such cells, of that one's arguments? A gathered pointwise map hands them on. */
-static bool gathers(const Plan *p, const Node *user, int k, const int64_t cell[2]) {
+static bool gathers(const Plan *p, const Node *user, int k, const Cells *cells) {
     const LowerRule *rule = rule_of(user);
-    if (p->value[user->id].gathered && rule->kind == LOWER_POINTWISE) return cell[0] * cell[1] == 1;
-    return rule->reads_cells && rule->reads_cells(user, k, cell, p->options.machine.lanes);
+    if (p->value[user->id].gathered && rule->kind == LOWER_POINTWISE) return cells->size[0] * cells->size[1] == 1;
+    return rule->reads_cells && rule->reads_cells(user, k, cells, p->options.machine.lanes);
 }
 
 /* Do all who read n make its elements of its arguments' themselves? Zeros around a map cannot be made so. */
 static bool is_gathered(const Plan *p, const bool *needed, const bool *waits, const Node *n) {
-    int64_t cell[2] = {1, 1};
-    if (!p->options.fuse || !(waits[n->id] || (rule_of(n)->cells && rule_of(n)->cells(n, cell)))) return false;
+    Cells cells = {{1, 1}, true};
+    if (!p->options.fuse || !(waits[n->id] || (rule_of(n)->cells && rule_of(n)->cells(n, &cells)))) return false;
     for (int i = 0; i < p->graph->roots.n; i++)
         if (p->graph->roots.at[i].node == n) return false;
     for (int i = n->id + 1; i < p->graph->nodes.n; i++) {
         const Node *user = p->graph->nodes.at[i];
         for (int k = 0; needed[i] && k < user->nargs; k++)
-            if (user->arg[k] == n && (!gathers(p, user, k, cell) || (waits[n->id] && rule_of(user)->halo && rule_of(user)->halo(user, k)))) return false;
+            if (user->arg[k] == n && (!gathers(p, user, k, &cells) || (waits[n->id] && rule_of(user)->halo && rule_of(user)->halo(user, k)))) return false;
     }
     return true;
 }

@@ -18,7 +18,7 @@
  * made of sinks to the latest level that its readers allow.
  *
  * Storage. A value that only its own fused consumers read is never stored, nor is one whose readers all make its
- * elements themselves as they need them (gathered: a max_pool's gradient, of pooled numbers and their places). A value of one level's per-block groups lives in
+ * elements themselves as they need them (gathered: a pool's gradient, of pooled numbers and their places; what a pool reads of a normalised map). A value of one level's per-block groups lives in
  * the worker's scratch memory, any other in the arena.
  */
 #ifndef NETC_PLAN_H

@@ -338,7 +338,7 @@ const LowerRule batch_mean_lower = {.kind = LOWER_NEST, .nest = lower_batch_mean
 const LowerRule batch_var_lower = {.kind = LOWER_NEST, .nest = lower_batch_var, .part = var_part, .finish = finish_mean, .sums_batch = true, .sums_beside = OP_batch_mean};
 const LowerRule inv_std_lower = {.kind = LOWER_POINTWISE, .pointwise = inv_std_point};
 const LowerRule batch_norm_lower = {.kind = LOWER_POINTWISE, .pointwise = batch_norm_point};
-const LowerRule batch_norm_dgamma_lower = {.kind = LOWER_NEST, .nest = lower_dgamma, .sums_batch = true, .sums_beside = OP_channel_sum};
-const LowerRule batch_norm_dx_lower = {.kind = LOWER_POINTWISE, .pointwise = batch_norm_dx_point};
+const LowerRule batch_norm_dgamma_lower = {.kind = LOWER_NEST, .nest = lower_dgamma, .sums_batch = true, .sums_beside = OP_channel_sum, .reads_cells = sums_by_cells};
+const LowerRule batch_norm_dx_lower = {.kind = LOWER_POINTWISE, .pointwise = batch_norm_dx_point, .reads_cells = sums_by_cells}; /* behind those sums */
 const LowerRule running_mean_update_lower = {.kind = LOWER_POINTWISE, .pointwise = running_mean_point};
 const LowerRule running_var_update_lower = {.kind = LOWER_POINTWISE, .pointwise = running_var_point};

@@ -64,30 +64,39 @@ static const Expr *bias_point(Lower *lw, const Node *n, const Expr *const *args,
     return expr_binary(lower_arena(lw), EXPR_ADD, args[0], args[1]);
 }
 
-Nest *lower_channel_elements(Lower *lw, const Node *n, Type x, Affine first, int64_t count, Affine at[3]) {
+/* As lower_channel_elements, with the cells of that size in place of points. */
+static Nest *channel_cells(Lower *lw, const Node *n, Type x, Affine first, int64_t count, const int64_t cell[2], Affine at[3]) {
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
     const Var *c = nest_axis(a, nest, "c", count, false);
     lower_batch_axis(lw, nest);
     at[0] = affine_add(a, first, lower_affine(lw, c, 1, 0));
-    for (int i = 1; i < x.rank; i++) at[i] = lower_affine(lw, nest_axis(a, nest, i == 1 ? "h" : "w", x.dim[i], true), 1, 0);
+    for (int i = 1; i < x.rank; i++) at[i] = lower_affine(lw, nest_axis(a, nest, i == 1 ? "h" : "w", x.dim[i] / cell[i - 1], true), cell[i - 1], 0);
     return nest;
 }
 
-static Nest *channel_nest(Lower *lw, const Node *n, Type x, Affine at[3]) { return lower_channel_elements(lw, n, x, affine_const(0), n->type.dim[0], at); }
+Nest *lower_channel_elements(Lower *lw, const Node *n, Type x, Affine first, int64_t count, Affine at[3]) {
+    return channel_cells(lw, n, x, first, count, (int64_t[]){1, 1}, at);
+}
 
-/* The sum over all lanes of an accumulator that takes n's terms. */
-static const Expr *sum_of(Lower *lw, Nest *nest, const Node *n, ChannelTerm *term, const Affine at[3]) {
+/* The sum over all lanes of an accumulator that takes n's terms, of all points of the cell at `at`. */
+static const Expr *sum_of(Lower *lw, Nest *nest, const Node *n, ChannelTerm *term, const int64_t cell[2], const Affine at[3]) {
     Arena *a = lower_arena(lw);
-    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
-    nest_update(nest, acc, term(lw, n, arena_copy(a, at, 3 * sizeof *at), acc));
+    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0)), *sum = acc;
+    for (int64_t k = 0; k < cell[0] * cell[1]; k++) {
+        const Affine *point = cell[0] * cell[1] == 1 ? arena_copy(a, at, 3 * sizeof *at) : lower_at(lw, 3, at[0], affine_offset(at[1], k / cell[1]), affine_offset(at[2], k % cell[1]));
+        sum = term(lw, n, point, sum);
+    }
+    nest_update(nest, acc, sum);
     return expr_unary(a, EXPR_LANE_SUM, acc);
 }
 
 void lower_channel_twins(Lower *lw, const Node *n, Type x, ChannelTerm *term, const Node *twin, ChannelTerm *twin_term) {
     Affine at[3];
-    Nest *nest = channel_nest(lw, n, x, at);
-    const Expr *sum = sum_of(lw, nest, n, term, at), *other = twin ? sum_of(lw, nest, twin, twin_term, at) : NULL;
+    int64_t cell[2];
+    lower_cell(lw, n->arg[0], cell);
+    Nest *nest = channel_cells(lw, n, x, affine_const(0), n->type.dim[0], cell, at);
+    const Expr *sum = sum_of(lw, nest, n, term, cell, at), *other = twin ? sum_of(lw, nest, twin, twin_term, cell, at) : NULL;
     if (twin) lower_emit_twin(lw, nest, n, sum, twin, other, lower_at(lw, 1, at[0]));
     else lower_emit(lw, nest, n, lower_at(lw, 1, at[0]), sum);
 }
@@ -108,7 +117,7 @@ const Expr *lower_exact_sum(Lower *lw, Nest *nest, const Expr *element) {
 void lower_channel_nest_exactly(Lower *lw, const Node *n, Type x, const Expr *(*element)(Lower *lw, const Node *n, const Affine *at)) {
     Arena *a = lower_arena(lw);
     Affine at[3];
-    Nest *nest = channel_nest(lw, n, x, at);
+    Nest *nest = lower_channel_elements(lw, n, x, affine_const(0), n->type.dim[0], at);
     const Expr *sum = lower_exact_sum(lw, nest, element(lw, n, arena_copy(a, at, sizeof at)));
     lower_emit(lw, nest, n, lower_at(lw, 1, at[0]), expr_unary(a, EXPR_LANE_SUM, sum));
 }
@@ -120,4 +129,9 @@ const Expr *channel_sum_term(Lower *lw, const Node *n, const Affine *at, const E
 static void lower_channel_sum(Lower *lw, const Node *n) { lower_channel_nest(lw, n, n->arg[0]->type, channel_sum_term); }
 
 const LowerRule bias_lower = {.kind = LOWER_POINTWISE, .pointwise = bias_point};
-const LowerRule channel_sum_lower = {.kind = LOWER_NEST, .nest = lower_channel_sum, .sums_batch = true};
+bool sums_by_cells(const Node *n, int arg, const Cells *cells, int lanes) {
+    (void)n, (void)lanes;
+    return arg == 0 && cells->size[0] * cells->size[1] > 1;
+}
+
+const LowerRule channel_sum_lower = {.kind = LOWER_NEST, .nest = lower_channel_sum, .sums_batch = true, .reads_cells = sums_by_cells};

@@ -10,6 +10,8 @@ typedef const Expr *ChannelTerm(Lower *lw, const Node *n, const Affine *at, cons
 void lower_channel_nest(Lower *lw, const Node *n, Type x, ChannelTerm *term);
 /* The same for n and, where `twin` is not null, for the sum of its own terms in the same pass. */
 void lower_channel_twins(Lower *lw, const Node *n, Type x, ChannelTerm *term, const Node *twin, ChannelTerm *twin_term);
+/* The rule reads_cells of such sums over argument 0, which take a cell's points one after the other; not for single points, which would better be a map if they are to be made. */
+bool sums_by_cells(const Node *n, int arg, const Cells *cells, int lanes);
 /* What channel_sum adds up. */
 ChannelTerm channel_sum_term;
 /* A nest of n over `count` channels from `first` on, with the elements of one to sum: `at` becomes an element's place in x. */

@@ -335,16 +335,46 @@ static void lower_pool_grad(Lower *lw, const Node *n) {
         for (int j = 0; j < pw.n; j++) lower_pool_grad_phase(lw, n, &ph.at[i], &pw.at[j]);
 }
 
-static bool pool_grad_cells(const Node *n, int64_t cell[2]) {
-    for (int d = 0; d < 2; d++) cell[d] = n->attr.i[POOL_WINDOW + d];
-    return pool_tiles(&n->attr, n->type);
+/* A point is worth making where it is read if its windows are few. */
+enum { MOST_WINDOWS = 3 };
+static bool has_few_windows(const Attr *attr) {
+    const int64_t *i = attr->i;
+    return i[POOL_WINDOW] * i[POOL_WINDOW + 1] <= MOST_WINDOWS * i[POOL_STRIDE] * i[POOL_STRIDE + 1];
 }
 
-/* The window around a point, and the place in it. */
+static bool pool_grad_cells(const Node *n, Cells *cells) {
+    *cells = (Cells){{n->attr.i[POOL_STRIDE], n->attr.i[POOL_STRIDE + 1]}, pool_tiles(&n->attr, n->type)};
+    return has_few_windows(&n->attr) && n->type.dim[1] % cells->size[0] == 0 && n->type.dim[2] % cells->size[1] == 0;
+}
+
+/* The windows o of a dimension in which a point at stride * q + place lies: from q + first to q + last, at the place r0 - stride * (o - q) in the window. */
+typedef struct Reach { int64_t first, last, r0; } Reach;
+static Reach reach_of(const Node *n, int d, int64_t place) {
+    PoolShape k = pool_shape_of(n);
+    int64_t r0 = place + k.pad[d];
+    return (Reach){ceil_div(r0 - k.window[d] + 1, k.stride[d]), floor_div(r0, k.stride[d]), r0};
+}
+
+/* What all windows around a point give it; those that are not there are zeros of the halo. */
+static const Expr *shares(Lower *lw, const Node *n, Affine c, const Affine q[2], const Affine place[2]) {
+    Arena *a = lower_arena(lw);
+    ENSURE(!place[0].n && !place[1].n);
+    Reach y = reach_of(n, 0, place[0].c), x = reach_of(n, 1, place[1].c);
+    const Expr *sum = NULL;
+    for (int64_t i = y.first; i <= y.last; i++)
+        for (int64_t j = x.first; j <= x.last; j++) {
+            const Affine *window = lower_at(lw, 3, c, affine_offset(q[0], i), affine_offset(q[1], j));
+            const Expr *share = pool_share(lw, n, window, affine_const(y.r0 - i * n->attr.i[POOL_STRIDE]), affine_const(x.r0 - j * n->attr.i[POOL_STRIDE + 1]));
+            sum = sum ? expr_binary(a, EXPR_ADD, sum, share) : share;
+        }
+    return sum ? sum : expr_real(a, 0);
+}
+
 static const Expr *pool_grad_element(Lower *lw, const Node *n, const Affine *at) {
-    Affine window[2], place[2];
-    for (int d = 0; d < 2; d++) window[d] = affine_divide(lower_arena(lw), at[1 + d], n->attr.i[POOL_WINDOW + d], &place[d]);
-    return pool_share(lw, n, lower_at(lw, 3, at[0], window[0], window[1]), place[0], place[1]);
+    Affine cell[2], place[2];
+    for (int d = 0; d < 2; d++) cell[d] = affine_divide(lower_arena(lw), at[1 + d], n->attr.i[POOL_STRIDE + d], &place[d]);
+    if (!pool_tiles(&n->attr, n->type)) return shares(lw, n, at[0], cell, place);
+    return pool_share(lw, n, lower_at(lw, 3, at[0], cell[0], cell[1]), place[0], place[1]); /* the one window, and the place in it */
 }
 
 static bool avg_pool_halo(const Node *n, int arg) { return arg == 0 && (n->attr.i[POOL_PAD] || n->attr.i[POOL_PAD + 1]); }
@@ -356,11 +386,9 @@ static bool pool_grad_halo(const Node *n, int arg) {
 }
 
 /* A point is made for each window that it lies in. */
-static bool pool_reads_cells(const Node *n, int arg, const int64_t cell[2], int lanes) {
-    enum { MOST_TIMES = 3 };
+static bool pool_reads_cells(const Node *n, int arg, const Cells *cells, int lanes) {
     (void)arg, (void)lanes;
-    const int64_t *i = n->attr.i;
-    return cell[0] * cell[1] == 1 && i[POOL_WINDOW] * i[POOL_WINDOW + 1] <= MOST_TIMES * i[POOL_STRIDE] * i[POOL_STRIDE + 1];
+    return cells->size[0] * cells->size[1] == 1 && has_few_windows(&n->attr);
 }
 
 const LowerRule max_pool_lower = {.kind = LOWER_NEST, .nest = lower_max_pool, .reads_cells = pool_reads_cells};

@@ -483,9 +483,9 @@ static bool gradient_halo(const Node *n, int arg) {
 }
 
 /* Tiles begin a tile apart. */
-static bool tiles_by_cells(const Node *n, int arg, const int64_t cell[2], int lanes) {
+static bool tiles_by_cells(const Node *n, int arg, const Cells *cells, int lanes) {
     (void)lanes;
-    return arg == 0 && n->attr.i[0] % cell[0] == 0 && n->attr.i[0] % cell[1] == 0;
+    return arg == 0 && cells->one && n->attr.i[0] % cells->size[0] == 0 && n->attr.i[0] % cells->size[1] == 0;
 }
 
 static int64_t direct_macs(const Node *n) { return n->attr.i[0]; }
