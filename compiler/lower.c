@@ -41,7 +41,7 @@ static Affine first_block(Lower *lw) { return lw->group->sum == SUM_PARTIAL ? af
 static Affine end_block(Lower *lw) { return affine_var(lw->a, lw->group->sum == SUM_PARTIAL ? lw->kernel->hi : lw->kernel->blocks); }
 
 static void add_blocks(Lower *lw, Nest *nest, bool reduce) {
-    lw->block = affine_var(lw->a, nest_range(lw->a, nest, "b", first_block(lw), end_block(lw), reduce));
+    if (!lw->in_block) lw->block = affine_var(lw->a, nest_range(lw->a, nest, "b", first_block(lw), end_block(lw), reduce));
 }
 
 void lower_batch_axis(Lower *lw, Nest *nest) { add_blocks(lw, nest, true); }
@@ -68,10 +68,14 @@ Affine lower_step_axis(Lower *lw, Nest *nest, const char *name, int64_t first, i
     return lower_affine(lw, v, 1, first);
 }
 
+int64_t lower_step_extent(const Lower *lw, int64_t extent) { return lw->step ? lw->group->stage[lw->stage].rows : extent; }
+
+Affine lower_step_point(Lower *lw, Affine x) {
+    return lw->step ? affine_add(lw->a, x, lower_affine(lw, lw->step, lw->group->stage[lw->stage].rows, 0)) : x;
+}
+
 Affine lower_step_points(Lower *lw, Nest *nest, const char *name, int64_t extent) {
-    int64_t rows = lw->step ? lw->group->stage[lw->stage].rows : extent;
-    Affine point = affine_var(lw->a, nest_axis(lw->a, nest, name, rows, false));
-    return lw->step ? affine_add(lw->a, point, lower_affine(lw, lw->step, rows, 0)) : point;
+    return lower_step_point(lw, affine_var(lw->a, nest_axis(lw->a, nest, name, lower_step_extent(lw, extent), false)));
 }
 
 void lower_image_axis(Lower *lw, Nest *nest) {
@@ -343,14 +347,19 @@ static void emit_loops(Lower *lw, Nest *nest) {
 
 void lower_emit_local(Lower *lw, Nest *nest) { emit_loops(lw, nest); }
 
-/* A partial sum goes to the chunk's own place; what is fused behind the sum rides on the fold. */
+/* Is the stage at hand a partial sum? Others may make, in steps, what it sums. */
+static bool is_partial(const Lower *lw) { return lw->group->sum == SUM_PARTIAL && lw->stage == lw->group->nstages - 1; }
+
+/* A partial sum goes to the chunk's own place, each step's to those before it; what is fused behind the sum rides on the fold. */
 static void assign_partial(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value) {
     const Buffer *b = lw->plan->value[n->id].partial;
-    nest_assign(lw->a, nest, b, lower_at(lw, 2, affine_var(lw->a, lw->kernel->task), flat_index(lw->a, n->type, at)), value);
+    const Affine *place = lower_at(lw, 2, affine_var(lw->a, lw->kernel->task), flat_index(lw->a, n->type, at));
+    if (lw->step) value = expr_binary(lw->a, EXPR_ADD, expr_load(lw->a, b, place), value);
+    nest_assign(lw->a, nest, b, place, value);
 }
 
 void lower_emit_twin(Lower *lw, Nest *nest, const Node *n, const Expr *value, const Node *twin, const Expr *twin_value, const Affine *at) {
-    if (lw->group->sum == SUM_PARTIAL) {
+    if (is_partial(lw)) {
         assign_partial(lw, nest, n, at, value);
         if (twin) assign_partial(lw, nest, twin, at, twin_value);
         emit_loops(lw, nest);
@@ -370,12 +379,12 @@ void lower_emit_points(Lower *lw, Nest *nest, const Node *n, int count, const Af
         chain_add(&c, n, value[i]);
         chain_run(&c);
     }
-    ENSURE(lw->group->sum != SUM_PARTIAL);
+    ENSURE(!is_partial(lw));
     emit_loops(lw, nest);
 }
 
 void lower_emit(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value) {
-    if (lw->group->sum != SUM_PARTIAL && lower_table[n->op]->finish) value = lower_table[n->op]->finish(lw, n, value);
+    if (!is_partial(lw) && lower_table[n->op]->finish) value = lower_table[n->op]->finish(lw, n, value);
     lower_emit_twin(lw, nest, n, value, NULL, NULL, at);
 }
 
@@ -518,16 +527,48 @@ static void lower_per_block(Lower *lw) {
     for (lw->stage = 0; lw->stage < lw->group->nstages; lw->stage++) lower_stage(lw);
 }
 
+/* Zeros where the chunk's partial sums will be. */
+static void clear_partial(Lower *lw, const Node *n) {
+    Nest *nest = lower_nest(lw, n);
+    const Var *p = nest_axis(lw->a, nest, "p", type_count(n->type), false);
+    lw->lane_axis = p;
+    nest_assign(lw->a, nest, lw->plan->value[n->id].partial, lower_at(lw, 2, affine_var(lw->a, lw->kernel->task), affine_var(lw->a, p)), expr_real(lw->a, 0));
+    emit_loops(lw, nest);
+}
+
+/* Tiles of a step, with images in the lanes, and then what they add to the sum, which has the lanes elsewhere. */
+static void lower_sum_in_steps(Lower *lw) {
+    ENSURE(lw->turned);
+    int last = lw->group->nstages - 1;
+    lw->stage = last;
+    clear_partial(lw, lw->group->stage[last].root);
+    lower_open_blocks(lw);
+    lw->in_block = true;
+    open_loop(lw, "y", LOOP_SERIAL, affine_const(0), affine_const(lw->group->steps), &lw->step);
+    Stmt *steps = lw->into;
+    for (lw->stage = 0; lw->stage <= last; lw->stage++) {
+        lw->into = steps;
+        lw->lane = NULL;
+        if (lw->stage < last) lower_open_lanes(lw);
+        lower_stage(lw);
+    }
+}
+
 void lower_group(Lower *lw) {
     Group *g = lw->group;
-    const LowerRule *rule = lower_table[g->stage[0].root->op];
+    const Node *root = g->stage[g->sum == SUM_PARTIAL ? g->nstages - 1 : 0].root;
+    const LowerRule *rule = lower_table[root->op];
     lw->into = lw->kernel->body;
     lw->flat = g->sum == SUM_FOLD || (g->domain == REDUCED && g->sum == SUM_NONE);
     bool sums = g->sum == SUM_PARTIAL || g->sum == SUM_DIRECT;
     lw->rows = g->sum == SUM_DIRECT && rule->wants_rows && lw->lanes > 1;
-    lw->turned = (sums || g->domain == ACROSS) && rule->turns_lanes && rule->turns_lanes(g->stage[0].root, lw->lanes);
+    lw->turned = (sums || g->domain == ACROSS) && rule->turns_lanes && rule->turns_lanes(root, lw->lanes);
     if (g->domain == PER_BLOCK && g->sum == SUM_NONE) {
         lower_per_block(lw);
+        return;
+    }
+    if (sums && g->nstages > 1) {
+        lower_sum_in_steps(lw);
         return;
     }
     if (!lw->turned && ((sums && !lw->rows) || g->domain == ACROSS)) lower_open_lanes(lw);

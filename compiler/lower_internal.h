@@ -53,6 +53,7 @@ struct Lower {
     bool flat;               /* unbatched tensors are indexed by one number */
     bool rows;               /* the sum at hand has rows */
     bool turned;             /* ... or its rule puts the lanes elsewhere */
+    bool in_block;           /* stages of a partial sum: the loop over its lane blocks is around */
     bool items_open;         /* the loop over the items is around already */
     Around around[AROUND_MAX];
     int naround;

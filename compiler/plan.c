@@ -195,13 +195,63 @@ static Group *sum_beside(const Plan *p, const Node *n) {
     return NULL;
 }
 
-static void place_sum(Plan *p, const Node *n) {
+static void add_stage(Plan *p, Group *g, const Node *root, int axis, int64_t rows) {
+    ENSURE(g->nstages < STAGES_MAX);
+    g->stage[g->nstages] = (Stage){.root = root, .axis = axis, .rows = rows};
+    set_group(p, root, g, g->nstages++);
+}
+
+static int count_users(const Plan *p, const bool *needed, const Node *n) {
+    int users = 0;
+    for (int i = n->id + 1; i < p->graph->nodes.n; i++)
+        for (int k = 0; needed[i] && k < p->graph->nodes.at[i]->nargs; k++) users += p->graph->nodes.at[i]->arg[k] == n;
+    return users;
+}
+
+enum { ROWS_OF_TILES = 4 }; /* the attribute of winograd_data */
+
+int64_t plan_tile_steps(const PlanOptions *options, int64_t numbers, int64_t tiles_h) {
+    return options->fuse && options->tile && 4 * numbers * options->machine.lanes > options->step_bytes ? tiles_h : 1;
+}
+
+/* Tiles of both kinds for the sum n, of rows of tiles of the same picture, that nobody else reads. */
+static bool has_own_tiles(const Plan *p, const bool *needed, const Node *n) {
+    const Node *v = n->arg[0], *d = n->arg[1];
+    if (v->op != OP_winograd_data || d->op != OP_winograd_gradient || count_users(p, needed, v) != 1 || count_users(p, needed, d) != 1) return false;
+    return ceil_div(d->arg[0]->type.dim[1], d->attr.i[0]) == v->attr.i[ROWS_OF_TILES];
+}
+
+/* In how many steps is a partial winograd_sum taken, each of a row of tiles that are made for it? 1: all tiles at once, of kernels of their own. Each step reads
+ * and writes the sums once: that has to be less than what it saves. With images in the lanes it would also add them up over the lanes. */
+static int64_t sum_steps(const Plan *p, const bool *needed, const Node *n) {
+    int lanes = p->options.machine.lanes;
+    if (n->op != OP_winograd_sum || !rule_of(n)->turns_lanes(n, lanes) || !sums_partially(p, n) || !has_own_tiles(p, needed, n)) return 1;
+    int64_t rows = n->arg[0]->attr.i[ROWS_OF_TILES], tiles = type_count(n->arg[0]->type) + type_count(n->arg[1]->type);
+    return capped_mul(2 * rows, type_count(n->type)) <= capped_mul(tiles, lanes) ? plan_tile_steps(&p->options, tiles, rows) : 1;
+}
+
+/* A group of both kinds of tiles and the sum. */
+static Group *add_sum_in_steps(Plan *p, const Node *n, int64_t steps) {
+    Group *g = add_group(p, n->arg[0], PER_BLOCK, SUM_PARTIAL);
+    int64_t tiles = n->arg[0]->type.dim[2] / steps;
+    g->nstages = 0;
+    g->steps = steps;
+    add_stage(p, g, n->arg[0], 2, tiles);
+    add_stage(p, g, n->arg[1], 2, tiles);
+    add_stage(p, g, n, 2, tiles);
+    return g;
+}
+
+static void place_sum(Plan *p, const bool *needed, const Node *n) {
     if (!sums_partially(p, n)) {
         set_group(p, n, add_group(p, n, REDUCED, SUM_DIRECT), 0);
         return;
     }
     Group *parts = sum_beside(p, n);
-    if (parts) {
+    int64_t steps = sum_steps(p, needed, n);
+    if (steps > 1) {
+        parts = add_sum_in_steps(p, n, steps);
+    } else if (parts) {
         VEC_PUSH(p->arena, &parts->stage[0].fused, parts->stage[0].root);
         parts->stage[0].root = n;
     } else {
@@ -298,30 +348,12 @@ static Domain domain_of(const Plan *p, const Node *n) {
 
 /* ---- stages ---- */
 
-static void add_stage(Plan *p, Group *g, const Node *root, int axis, int64_t rows) {
-    ENSURE(g->nstages < STAGES_MAX);
-    g->stage[g->nstages] = (Stage){.root = root, .axis = axis, .rows = rows};
-    set_group(p, root, g, g->nstages++);
-}
-
-static int count_users(const Plan *p, const bool *needed, const Node *n) {
-    int users = 0;
-    for (int i = n->id + 1; i < p->graph->nodes.n; i++)
-        for (int k = 0; needed[i] && k < p->graph->nodes.at[i]->nargs; k++) users += p->graph->nodes.at[i]->arg[k] == n;
-    return users;
-}
-
-enum { ROWS_OF_TILES = 4 }; /* the attribute of winograd_data */
-
-int64_t plan_tile_steps(const PlanOptions *options, int64_t numbers, int64_t tiles_h) {
-    return options->fuse && options->tile && 4 * numbers * options->machine.lanes > options->step_bytes ? tiles_h : 1;
-}
-
-/* In how many steps the tiles of this winograd_data are made and eaten by the product that alone reads them; 1: all at once, in a kernel of its own. */
+/* In how many steps these tiles are made and eaten by the product or sum that alone reads them; 1: all at once, in a kernel of their own. */
 static int64_t tile_steps(const Plan *p, const bool *needed, const Node *n) {
-    if (n->op != OP_winograd_data || count_users(p, needed, n) != 1) return 1;
+    if ((n->op != OP_winograd_data && n->op != OP_winograd_gradient) || count_users(p, needed, n) != 1) return 1;
     for (int i = n->id + 1; i < p->graph->nodes.n; i++) {
         const Node *user = p->graph->nodes.at[i];
+        if (needed[i] && user->op == OP_winograd_sum && reads_node(user, n)) return sum_steps(p, needed, user);
         if (!needed[i] || user->op != OP_winograd_product || user->arg[0] != n) continue;
         if (domain_of(p, user) != PER_BLOCK || count_users(p, needed, user) != 1) return 1;
         return plan_tile_steps(&p->options, type_count(n->type) + type_count(user->type), n->attr.i[ROWS_OF_TILES]);
@@ -377,7 +409,7 @@ static void place_node(Plan *p, const bool *needed, const Node *n) {
     } else if (twin) {
         fuse_into(p, n, p->value[twin->id].group, p->value[twin->id].stage);
     } else if (rule->sums_batch) {
-        place_sum(p, n);
+        place_sum(p, needed, n);
     } else if (rule->kind == LOWER_POINTWISE && arg && can_fuse(p, n, arg) && !update_waits(p, needed, n, p->value[arg->id].group)) {
         fuse_into(p, n, p->value[arg->id].group, p->value[arg->id].stage);
     } else if (steps > 1) {
@@ -603,7 +635,11 @@ static void note_reads(Plan *p, Group *g) {
         for (int i = 0; i < stage->fused.n; i++)
             for (int k = 0; k < stage->fused.at[i]->nargs; k++) note_read(p, g, s, stage->fused.at[i], k);
     }
-    for (int s = 1; s < g->nstages; s++) plan_value(p, g->stage[s].root->arg[0])->rows_only = true; /* unless somebody else reads it: note_storage */
+    for (int s = 1; s < g->nstages; s++)
+        for (int k = 0; k < g->stage[s].root->nargs; k++) {
+            Value *v = plan_value(p, g->stage[s].root->arg[k]);
+            v->rows_only = v->rows_only || v->group == g; /* unless somebody else reads it: note_storage */
+        }
 }
 
 static void note_storage(Plan *p) {

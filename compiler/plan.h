@@ -3,7 +3,7 @@
  * Groups. A group becomes a kernel. It has one or more stages; a stage is a root operator with the pointwise operators fused
  * behind it, all over the same points. Stages take turns in *steps* from the top of the picture to its bottom: each makes the rows that
  * the next one then eats, so that what is between two of them stays in a core's own cache. A convolution and a pool are such stages,
- * and so are the three of Winograd's way (a step: a row of tiles) and a pool behind them.
+ * and so are the three of Winograd's way (a step: a row of tiles) and a pool behind them; and both kinds of tiles and the partial sum of its weight gradients.
  *
  * Domains. A PER_BLOCK group works on one lane block and needs nothing of other images. An ACROSS group computes as much, for the
  * whole batch at once: where weights are too large for the caches, one pass over them serves all lane blocks, and output

@@ -16,10 +16,11 @@ static double work_of(const Build *b, const Plan *p, const Group *g, int64_t ite
 
 /* How often a buffer that holds the rows of one step is filled for a lane block; 1 for others. */
 static int64_t fillings(const Plan *p, const Group *g, const Buffer *x) {
-    for (int s = 1; s < g->nstages; s++) {
-        const Value *v = plan_value(p, g->stage[s].root->arg[0]);
-        if (v->rows_only && v->buffer == x) return g->steps;
-    }
+    for (int s = 1; s < g->nstages; s++)
+        for (int k = 0; k < g->stage[s].root->nargs; k++) {
+            const Value *v = plan_value(p, g->stage[s].root->arg[k]);
+            if (v->rows_only && v->buffer == x) return g->steps;
+        }
     return 1;
 }
 

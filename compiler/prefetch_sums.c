@@ -3,7 +3,7 @@
  * Where a loop has several nests in its body, one of which reads from memory what another sums up (a place of Winograd's tiles is turned round, then
  * multiplied), memory rests while sums are taken. So every pass of the sums asks for a few bytes of what the next pass of the loop will
  * read: in the order in which they lie in memory, at a pace at which the core can have them fetched, a line in PACE multiply-adds or
- * fewer. What the kernel has stored itself, or reads again and again, is near as it is.
+ * fewer. What the kernel has just stored itself, if it is little, or reads again and again, is near as it is.
  */
 #include "prefetch_internal.h"
 
@@ -13,6 +13,7 @@
 enum {
     PACE = 8,              /* multiply-adds for each line, at least */
     BYTES_LEAST = 4096,    /* that are worth it */
+    NEAR_BYTES = 512 << 10, /* what the kernel has just stored, if it is no more, lies in a core's own cache */
     PASSES_LEAST = 4,      /* of the loop: what the last one asks for is asked in vain */
     ASKED_MOST = 4,        /* lines of one reading in one pass of a sum */
     READINGS_MOST = 32, LEAVES_MOST = 16, LOOPS_MOST = 80
@@ -209,16 +210,20 @@ static int64_t count_stores(const Stmt *s) {
     return s->var ? n * i64_max(1, prefetch_passes(s)) : n;
 }
 
-static const Stmt *only_loop(const Stmt *s) { return s->body.n == 1 && prefetch_is_loop(s->body.at[0], LOOP_SERIAL) ? s->body.at[0] : NULL; }
+/* The loop that is all there is in this one, but for requests; or null. */
+static Stmt *only_loop(const Stmt *s) {
+    int n = s->body.n, first = 0;
+    while (first < n && s->body.at[first]->kind == STMT_PREFETCH) first++;
+    return first == n - 1 && prefetch_is_loop(s->body.at[first], LOOP_SERIAL) ? s->body.at[first] : NULL;
+}
 
 static void add_leaf(Sums *p, Stmt *sum) {
     Leaf x = {.inner = sum, .passes = 1};
     for (int i = 0; i < p->ninside; i++) x.loop[x.nloops++] = p->inside[i];
     x.sum = x.nloops;
-    for (;; x.inner = x.inner->body.at[0]) {
+    for (Stmt *s = sum; s; s = only_loop(s)) {
         if (x.nloops == LOOPS_MOST) return;
-        x.loop[x.nloops++] = x.inner;
-        if (!only_loop(x.inner)) break;
+        x.loop[x.nloops++] = x.inner = s;
     }
     for (int i = 0; i < x.inner->body.n; i++)
         if (prefetch_has_loop(x.inner->body.at[i])) return;
@@ -260,10 +265,12 @@ static bool stores_to(const Stmt *s, const Buffer *b) {
 /* Bytes of a strip that the next pass reads for the first time; 0: all is near. */
 static int64_t fresh_bytes(const Sums *p, const Reading *r) {
     const Stmt *loop = p->around[p->naround - 1];
+    bool own = stores_to(p->kernel->body, r->buffer);
+    if (own && r->buffer->bytes <= NEAR_BYTES) return 0;
     for (int i = 0; i + 1 < p->naround; i++) /* a loop around reads it again */
-        if (prefetch_passes(p->around[i]) != 1 && !affine_coef(r->byte, p->around[i]->var)) return 0;
+        if (prefetch_passes(p->around[i]) != 1 && !affine_coef(r->byte, p->around[i]->var) && !(own && stores_to(p->around[i], r->buffer))) return 0;
     int64_t fresh = i64_max(0, i64_min(r->run, affine_coef(r->byte, loop->var) * loop->step));
-    return capped_mul(fresh, r->strips) < BYTES_LEAST || stores_to(p->kernel->body, r->buffer) ? 0 : fresh;
+    return capped_mul(fresh, r->strips) < BYTES_LEAST ? 0 : fresh;
 }
 
 /* ---- strips, and the loop that goes from one to the next ---- */

@@ -408,18 +408,18 @@ static void turn(Lower *lw, const Node *n, Affine place, const Buffer *turned) {
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
     lower_batch_points(lw, nest);
-    const Var *t = nest_axis(a, nest, "t", n->arg[0]->type.dim[2], false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
+    const Var *t = nest_axis(a, nest, "t", lower_step_extent(lw, n->arg[0]->type.dim[2]), false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
     const Var *i = nest_axis(a, nest, "i", lower_images(lw), false);
     lower_lane_axis(lw, nest, c);
     lower_fix_image(lw, i);
     Affine tile = lower_affine(lw, t, 1, 0), channel = lower_affine(lw, c, 1, 0);
-    nest_assign(a, nest, turned, lower_at(lw, 4, lower_block(lw), tile, lower_affine(lw, i, 1, 0), channel), lower_load(lw, n->arg[0], lower_at(lw, 3, place, channel, tile)));
+    nest_assign(a, nest, turned, lower_at(lw, 4, lower_block(lw), tile, lower_affine(lw, i, 1, 0), channel), lower_load(lw, n->arg[0], lower_at(lw, 3, place, channel, lower_step_point(lw, tile))));
     lower_emit_local(lw, nest);
 }
 
 static void lower_sum_turned(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
-    int64_t tiles = n->arg[0]->type.dim[2];
+    int64_t tiles = lower_step_extent(lw, n->arg[0]->type.dim[2]);
     Affine place = lower_open_items(lw, "p", n->type.dim[0], affine_const(0), n->type.dim[0]);
     Buffer *turned = lower_scratch(lw, "turned", type_param(4, lower_blocks(lw), tiles, lower_images(lw), n->type.dim[2]));
     turn(lw, n, place, turned);
@@ -431,7 +431,7 @@ static void lower_sum_turned(Lower *lw, const Node *n) {
     lower_fix_image(lw, i);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
     Affine out = lower_affine(lw, k, 1, 0), in = lower_affine(lw, c, 1, 0), tile = lower_affine(lw, t, 1, 0);
-    const Expr *d = lower_load(lw, n->arg[1], lower_at(lw, 3, place, out, tile));
+    const Expr *d = lower_load(lw, n->arg[1], lower_at(lw, 3, place, out, lower_step_point(lw, tile)));
     const Expr *v = expr_load(a, turned, lower_at(lw, 4, lower_block(lw), tile, lower_affine(lw, i, 1, 0), in));
     nest_update(nest, acc, expr_ternary(a, EXPR_FMA, d, v, acc));
     lower_emit(lw, nest, n, lower_at(lw, 3, place, out, in), acc);

@@ -239,6 +239,18 @@ START_TEST(sums_of_what_is_near) { /* read again by the loop around; a loop that
 }
 END_TEST
 
+/* Rows of the megabyte x that each pass of t makes anew; then a sum over each. */
+#define MAKE "for t = 0 .. 9 {\nfor r = 0 .. 8 {\nlane l = 0 .. 16 {\nx[0, 0, r, 0, l] = 1.0\n}\n}\nfor c = 0 .. 8 {\n"
+START_TEST(sums_of_what_was_made_far_away) { /* more than the core's own cache holds; what both loops around ask for is in the same sum */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, MAKE TURN ADD("32") "}\n}\n");
+    EXPECT(count(text, "prefetch") == 1 && strstr(text, "prefetch x[0, 0, c + 1, 0, 256*i + 8*j]"));
+    text = prefetched(a, "for t = 0 .. 9 {\nfor i = 0 .. 64 {\nlane l = 0 .. 16 {\ny[0, 1, i, 0, l] = x[0, 1, t, i, l]\n}\n}\nfor r = 0 .. 8 {\nlane l = 0 .. 16 {\nx[0, 0, r, 0, l] = 1.0\n}\n}\nfor c = 0 .. 8 {\n" TURN ADD("32") "}\n}\n");
+    EXPECT(strstr(text, "prefetch x[0, 0, c + 1") && strstr(text, "prefetch x[0, 1, t + 1"));
+    arena_free(a);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("prefetch");
     TCase *tc = tcase_create("prefetch");
@@ -259,6 +271,7 @@ int main(void) {
     tcase_add_test(tc, strips_in_sums);
     tcase_add_test(tc, strips_that_do_not_fit);
     tcase_add_test(tc, sums_of_what_is_near);
+    tcase_add_test(tc, sums_of_what_was_made_far_away);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
