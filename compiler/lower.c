@@ -166,8 +166,12 @@ static const Expr *gathered_element(Lower *lw, const Node *value, const Affine *
     return rule->pointwise(lw, value, args, at);
 }
 
+static const Expr *chain_find(const struct Chain *c, const Node *n);
+
 const Expr *lower_load(Lower *lw, const Node *value, const Affine *at) {
     const LowerRule *rule = lower_table[value->op];
+    const Expr *made = lw->chain ? chain_find(lw->chain, value) : NULL;
+    if (made) return made;
     if (rule->source) return rule->source(lw, value, at);
     const Value *v = plan_value(lw->plan, value);
     if (v->gathered) return gathered_element(lw, value, at);
@@ -218,6 +222,7 @@ static int chain_uses(const Chain *c, const Node *n) {
     int uses = 0;
     for (int i = 0; i < s->fused.n; i++)
         for (int k = 0; k < s->fused.at[i]->nargs; k++) uses += s->fused.at[i]->arg[k] == n;
+    for (int i = 0; i < s->riders.n; i++) uses += s->riders.at[i]->arg[0] == n;
     return uses;
 }
 
@@ -286,10 +291,22 @@ static const Expr *point_value(Chain *c, const Node *n) {
     return lower_table[n->op]->pointwise(c->lw, n, args, c->at);
 }
 
+/* A partial sum takes the element at hand, in each lane its image's. */
+static void chain_ride(Chain *c, const Node *n) {
+    Lower *lw = c->lw;
+    const Buffer *sums = map_get(&lw->sums, n);
+    const Affine *at = lower_at(lw, 3, affine_const(0), c->at[0], affine_var(lw->a, lw->lane));
+    lw->chain = c;
+    c->nest->span = n->span;
+    add_store(c, sums, at, lower_table[n->op]->term(lw, n, c->at, expr_load(lw->a, sums, at)));
+    lw->chain = NULL;
+}
+
 static void chain_run(Chain *c) {
     const Stage *s = &c->lw->group->stage[c->lw->stage];
     for (int i = 0; i < s->fused.n; i++)
         if (!chain_find(c, s->fused.at[i])) chain_add(c, s->fused.at[i], point_value(c, s->fused.at[i]));
+    for (int i = 0; i < s->riders.n; i++) chain_ride(c, s->riders.at[i]);
     for (int i = 0; i < c->stores.n; i++) {
         const Assign *store = &c->stores.at[i];
         c->nest->span = store->span;
@@ -517,14 +534,58 @@ static void note_clears(Lower *lw) {
     }
 }
 
+/* ---- riders ---- */
+
+/* Calls fn for each sum that rides on the kernel, the lanes open around. */
+static void each_rider(Lower *lw, void (*fn)(Lower *lw, const Node *n)) {
+    Stmt *outside = lw->into;
+    const char *tiles = lw->tiles; /* those of what they ride on */
+    int riders = 0;
+    for (int s = 0; s < lw->group->nstages; s++) riders += lw->group->stage[s].riders.n;
+    if (riders) lower_open_lanes(lw);
+    for (int s = 0; s < lw->group->nstages; s++)
+        for (int i = 0; i < lw->group->stage[s].riders.n; i++) fn(lw, lw->group->stage[s].riders.at[i]);
+    lw->into = outside;
+    lw->lane = NULL;
+    lw->tiles = tiles;
+}
+
+/* A number of the rider for each channel and lane. */
+static const Affine *rider_place(Lower *lw, Nest *nest, const Node *n) {
+    const Var *c = nest_axis(lw->a, nest, "c", n->type.dim[0], false);
+    return lower_at(lw, 3, affine_const(0), affine_var(lw->a, c), affine_var(lw->a, lw->lane));
+}
+
+static void start_rider(Lower *lw, const Node *n) {
+    Buffer *sums = lower_scratch(lw, arena_printf(lw->a, "%s%d", op_table[n->op].name, lw->kernel->serial++), type_batched(1, n->type.dim[0], 0, 0));
+    *map_at(lw->a, &lw->sums, n) = sums;
+    Nest *nest = lower_nest(lw, n);
+    nest_assign(lw->a, nest, sums, rider_place(lw, nest, n), expr_real(lw->a, 0));
+    emit_loops(lw, nest);
+}
+
+static void finish_rider(Lower *lw, const Node *n) {
+    Nest *nest = lower_nest(lw, n);
+    const Affine *at = rider_place(lw, nest, n);
+    const Expr *sum = expr_unary(lw->a, EXPR_LANE_SUM, expr_load(lw->a, map_get(&lw->sums, n), at));
+    nest_assign(lw->a, nest, lw->plan->value[n->id].partial, lower_at(lw, 2, affine_var(lw->a, lw->kernel->task), at[1]), sum);
+    emit_loops(lw, nest);
+}
+
 static void lower_per_block(Lower *lw) {
     const Var *nb;
+    Stmt *outside = lw->into;
+    each_rider(lw, start_rider);
     open_loop(lw, "b", LOOP_SERIAL, affine_var(lw->a, lw->kernel->lo), affine_var(lw->a, lw->kernel->hi), &nb);
     lw->block = affine_var(lw->a, nb);
     lower_open_lanes(lw);
     note_clears(lw);
     if (lw->group->nstages > 1) open_loop(lw, "y", LOOP_SERIAL, affine_const(0), affine_const(lw->group->steps), &lw->step);
     for (lw->stage = 0; lw->stage < lw->group->nstages; lw->stage++) lower_stage(lw);
+    lw->stage = lw->group->nstages - 1;
+    lw->step = NULL;
+    lw->into = outside;
+    each_rider(lw, finish_rider);
 }
 
 /* Zeros where the chunk's partial sums will be. */

@@ -35,6 +35,8 @@ typedef struct LowerRule {
     bool (*halo)(const Node *n, int arg);
     bool sums_batch;     /* the result is a sum over the images */
     OpKind sums_beside;  /* ... that of this operator on the same argument 0 can be taken in the same pass (lower_twin); 0: none */
+    /* The sum of a channel with the element `at` of argument 0, all that the operator reads, in it: such a sum can ride on the kernel that makes argument 0. Null: it cannot. */
+    const Expr *(*term)(Lower *lw, const Node *n, const Affine *at, const Expr *sum);
     /* What chunk number `chunk` adds to element p of the sum that partial sums are folded to; null: its partial sum. */
     const Expr *(*part)(Lower *lw, const Node *n, Affine chunk, Affine p);
     /* What becomes of a whole sum over the images (a mean: it is divided); null: nothing. Partial sums are not finished. */

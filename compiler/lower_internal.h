@@ -30,6 +30,8 @@ typedef struct Build {
     Map names;               /* of buffers and kernels: those that are taken */
 } Build;
 
+struct Chain; /* lower.c's own */
+
 /* A loop that a rule has opened around its nests; extent -1: its range concerns no halo. */
 typedef struct Around { const Var *var; int64_t extent; Stmt *outside; } Around;
 enum { AROUND_MAX = 4 };
@@ -53,6 +55,8 @@ struct Lower {
     bool flat;               /* unbatched tensors are indexed by one number */
     bool rows;               /* the sum at hand has rows */
     bool turned;             /* ... or its rule puts the lanes elsewhere */
+    const struct Chain *chain; /* while terms of riders are made: the values that are not to be loaded */
+    Map sums;                /* of riders: a number for each lane */
     bool in_block;           /* stages of a partial sum: the loop over its lane blocks is around */
     bool items_open;         /* the loop over the items is around already */
     Around around[AROUND_MAX];

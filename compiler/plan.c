@@ -214,6 +214,27 @@ int64_t plan_tile_steps(const PlanOptions *options, int64_t numbers, int64_t til
     return options->fuse && options->tile && 4 * numbers * options->machine.lanes > options->step_bytes ? tiles_h : 1;
 }
 
+/* Is it a contraction, with what is fused to it? */
+static bool multiplies(const Group *g) {
+    for (int s = 0; s < g->nstages; s++)
+        if (rule_of(g->stage[s].root)->macs) return true;
+    return false;
+}
+
+/* The stage that makes what n sums, where n rides on it: a contraction's, since one that does little for each point would wait for the sum of the point before. Not where another sum
+ * takes n's beside itself: that one reads a second map, for which the stage would wait. */
+static Stage *ridden_stage(const Plan *p, const Node *n) {
+    const Value *v = &p->value[n->arg[0]->id];
+    Group *g = v->view || v->gathered ? NULL : v->group;
+    if (!p->options.fuse || !rule_of(n)->term || !op_is_image(n->arg[0]->type)) return NULL;
+    if (!g || g->domain != PER_BLOCK || g->sum != SUM_NONE || !multiplies(g)) return NULL;
+    for (int i = n->arg[0]->id + 1; i < p->graph->nodes.n; i++) {
+        const Node *other = p->graph->nodes.at[i];
+        if (rule_of(other)->sums_beside == n->op && other->arg[0] == n->arg[0]) return NULL;
+    }
+    return &g->stage[v->stage];
+}
+
 /* Tiles of both kinds for the sum n, of rows of tiles of the same picture, that nobody else reads. */
 static bool has_own_tiles(const Plan *p, const bool *needed, const Node *n) {
     const Node *v = n->arg[0], *d = n->arg[1];
@@ -249,7 +270,11 @@ static void place_sum(Plan *p, const bool *needed, const Node *n) {
     }
     Group *parts = sum_beside(p, n);
     int64_t steps = sum_steps(p, needed, n);
-    if (steps > 1) {
+    Stage *ridden = ridden_stage(p, n);
+    if (ridden) {
+        parts = p->value[n->arg[0]->id].group;
+        VEC_PUSH(p->arena, &ridden->riders, n);
+    } else if (steps > 1) {
         parts = add_sum_in_steps(p, n, steps);
     } else if (parts) {
         VEC_PUSH(p->arena, &parts->stage[0].fused, parts->stage[0].root);
@@ -456,6 +481,7 @@ static void group_reads(const Plan *p, Group *g, ReadFn fn, void *ctx) {
         for (int k = 0; k < g->stage[s].root->nargs; k++)
             if (!plan_sums_beside(g, g->stage[s].root->arg[k])) read_value(p, g, g->stage[s].root->arg[k], fn, ctx);
         for (int i = 0; i < g->stage[s].fused.n; i++) read_arguments(p, g, g->stage[s].fused.at[i], fn, ctx);
+        for (int i = 0; i < g->stage[s].riders.n; i++) read_arguments(p, g, g->stage[s].riders.at[i], fn, ctx);
     }
 }
 
@@ -634,6 +660,8 @@ static void note_reads(Plan *p, Group *g) {
         for (int k = 0; k < stage->root->nargs && g->sum != SUM_FOLD; k++) note_read(p, g, s, stage->root, k);
         for (int i = 0; i < stage->fused.n; i++)
             for (int k = 0; k < stage->fused.at[i]->nargs; k++) note_read(p, g, s, stage->fused.at[i], k);
+        for (int i = 0; i < stage->riders.n; i++)
+            for (int k = 0; k < stage->riders.at[i]->nargs; k++) note_read(p, g, s, stage->riders.at[i], k);
     }
     for (int s = 1; s < g->nstages; s++)
         for (int k = 0; k < g->stage[s].root->nargs; k++) {

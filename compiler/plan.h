@@ -60,6 +60,7 @@ typedef struct Stage {
     int axis;                  /* several stages: a step makes `rows` points of this dimension, fewer where the last step meets its end */
     int64_t rows;
     VEC(const Node *) fused;   /* in topological order; an index twin of a max_pool is here too */
+    VEC(const Node *) riders;  /* partial sums of what the stage makes, taken as it is made (LowerRule.term) */
 } Stage;
 
 typedef struct Group {
@@ -69,7 +70,7 @@ typedef struct Group {
     int nstages;
     Stage stage[STAGES_MAX];
     int64_t steps;             /* several stages: how often they take turns */
-    struct Group *parts;       /* SUM_FOLD: the group that leaves the partial sums */
+    struct Group *parts;       /* SUM_FOLD: the group that leaves the partial sums, or on which they ride */
     int level;
     Kernel *kernel;            /* what the lowering makes of it, ... */
     VEC(Buffer *) touched;     /* ... and the buffers that it reads or writes */

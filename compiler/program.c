@@ -114,6 +114,7 @@ static void note_nodes(Build *b, const Group *g, Kernel *k) {
     for (int s = 0; s < g->nstages; s++) {
         VEC_PUSH(b->a, &k->nodes, g->stage[s].root->id);
         for (int i = 0; i < g->stage[s].fused.n; i++) VEC_PUSH(b->a, &k->nodes, g->stage[s].fused.at[i]->id);
+        for (int i = 0; i < g->stage[s].riders.n; i++) VEC_PUSH(b->a, &k->nodes, g->stage[s].riders.at[i]->id);
     }
 }
 
@@ -146,7 +147,8 @@ static const char *plan_line(Build *b, const Group *g, const Lower *lw) {
     for (int s = 0; s < g->nstages; s++) {
         if (s) line = arena_printf(b->a, "%s %s", line, op_table[g->stage[s].root->op].name);
         for (int i = 0; i < g->stage[s].fused.n && g->sum != SUM_PARTIAL; i++) line = arena_printf(b->a, "%s %s", line, op_table[g->stage[s].fused.at[i]->op].name);
-        any = any || s || g->stage[s].fused.n;
+        for (int i = 0; i < g->stage[s].riders.n; i++) line = arena_printf(b->a, "%s %s", line, op_table[g->stage[s].riders.at[i]->op].name);
+        any = any || s || g->stage[s].fused.n || g->stage[s].riders.n;
     }
     return arena_printf(b->a, "%s%s%s", line, any ? "" : " nothing", lw->slow ? "; slow: generic loops" : "");
 }

@@ -134,4 +134,4 @@ bool sums_by_cells(const Node *n, int arg, const Cells *cells, int lanes) {
     return arg == 0 && cells->size[0] * cells->size[1] > 1;
 }
 
-const LowerRule channel_sum_lower = {.kind = LOWER_NEST, .nest = lower_channel_sum, .sums_batch = true, .reads_cells = sums_by_cells};
+const LowerRule channel_sum_lower = {.kind = LOWER_NEST, .nest = lower_channel_sum, .sums_batch = true, .term = channel_sum_term, .reads_cells = sums_by_cells};
