@@ -29,7 +29,8 @@ typedef struct LowerRule {
      * everywhere: its cells are points. */
     bool (*cells)(const Node *n, Cells *cells);
     const Expr *(*element)(Lower *lw, const Node *n, const Affine *at);
-    /* Does the operator read argument `arg` by such cells (lower_cell), and seldom enough for that to pay? A POINTWISE one then has a kernel of its own. Null: never. */
+    /* Does the operator read argument `arg` by such cells (lower_cell), and seldom enough for that to pay? (What is made point by point, of several maps, had better be a map
+     * for all who multiply.) A POINTWISE reader then has a kernel of its own. Null: never. */
     bool (*reads_cells)(const Node *n, int arg, const Cells *cells, int lanes);
     /* Does the operator read argument `arg` outside of its bounds, where zeros are expected? Null: never. */
     bool (*halo)(const Node *n, int arg);

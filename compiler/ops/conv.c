@@ -401,7 +401,7 @@ static bool conv_dx_halo(const Node *n, int arg) {
 /* With one input channel, or little more, a tile has all the sums of an output channel, so that dy is gone through once. */
 static bool conv_dw_reads_cells(const Node *n, int arg, const Cells *cells, int lanes) {
     enum { TILE_MOST = 25 };
-    return arg == 1 && cells->one && type_count(n->type) / n->type.dim[0] <= TILE_MOST && !conv_dw_turns(n, lanes);
+    return arg == 1 && cells->one && cells->size[0] * cells->size[1] > 1 && type_count(n->type) / n->type.dim[0] <= TILE_MOST && !conv_dw_turns(n, lanes);
 }
 
 static int64_t conv_macs_of(Type w, Type y) { return type_count(w) * y.dim[1] * y.dim[2]; }

@@ -485,7 +485,7 @@ static bool gradient_halo(const Node *n, int arg) {
 /* Tiles begin a tile apart. */
 static bool tiles_by_cells(const Node *n, int arg, const Cells *cells, int lanes) {
     (void)lanes;
-    return arg == 0 && cells->one && n->attr.i[0] % cells->size[0] == 0 && n->attr.i[0] % cells->size[1] == 0;
+    return arg == 0 && cells->one && cells->size[0] * cells->size[1] > 1 && n->attr.i[0] % cells->size[0] == 0 && n->attr.i[0] % cells->size[1] == 0;
 }
 
 static int64_t direct_macs(const Node *n) { return n->attr.i[0]; }
