@@ -255,16 +255,18 @@ static void lower_conv_dx(Lower *lw, const Node *n) {
  * registers. So rows of x are turned round, image by image with channels side by side: dy's numbers then multiply them.
  *
  *     for each row r of the kernel, for each run of `width` channels c: { sums = 0;
- *         for each lane block, for each row of dy: { turned = the row of x that it meets;  sums[o,s,c] += over columns and images of dy * turned };
+ *         for each lane block, for each few rows of dy: { turned = the rows of x that they meet;  sums[o,s,c] += over rows, columns and images of dy * turned };
  *         dw[o,c,r,s] = sums }
+ *
+ * The more rows, the fewer times the sums go from and to memory; but what is turned is read for each few outputs, and should stay near.
  */
 typedef struct Turned {
     Lower *lw;
     const Node *n;
     ConvShape c;
-    int64_t width, across;     /* channels of a run; columns of x that a row of dy meets */
-    Affine r, first, row;      /* the row of the kernel; the run's first channel; the row of dy */
-    const Buffer *sums, *line; /* [o, s, width]; [across, image, width] */
+    int64_t width, across, rows; /* channels of a run; columns of x that a row of dy meets; rows of dy at a time */
+    Affine r, first, row;        /* the row of the kernel; the run's first channel; the first of those rows */
+    const Buffer *sums, *lines;  /* [o, s, width]; [rows, across, image, width] */
 } Turned;
 
 static bool conv_dw_turns(const Node *n, int lanes) {
@@ -295,32 +297,48 @@ static void clear_sums(const Turned *t) {
     lower_emit_local(t->lw, nest);
 }
 
-static void turn_row(const Turned *t) {
+/* Rows of dy at a time: as many, and of all rows a whole part, as what is turned for them is no more than this; or one. */
+static int64_t rows_at_a_time(const Turned *t) {
+    enum { TURNED_BYTES = 84 << 10 };
+    int64_t line = capped_mul(4 * t->width * lower_images(t->lw), t->across), rows = i64_max(1, i64_min(t->c.rows, TURNED_BYTES / line));
+    while (t->c.rows % rows) rows--;
+    return rows;
+}
+
+/* The row's number among those at a time. */
+static Affine row_axis(const Turned *t, Nest *nest, bool reduce) {
+    Arena *a = lower_arena(t->lw);
+    return t->rows > 1 ? affine_var(a, nest_axis(a, nest, "h", t->rows, reduce)) : affine_const(0);
+}
+
+static void turn_rows(const Turned *t) {
     Lower *lw = t->lw;
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, t->n);
+    Affine h = row_axis(t, nest, false);
     const Var *w = nest_axis(a, nest, "w", t->across, false), *c = nest_axis(a, nest, "c", t->width, false), *i = nest_axis(a, nest, "i", lower_images(lw), false);
     lower_lane_axis(lw, nest, c);
     lower_fix_image(lw, i);
-    Affine row = affine_add(a, affine_offset(affine_scale(a, t->row, t->c.stride[0]), -t->c.pad[0]), affine_scale(a, t->r, t->c.dilation[0]));
+    Affine row = affine_add(a, affine_offset(affine_scale(a, affine_add(a, t->row, h), t->c.stride[0]), -t->c.pad[0]), affine_scale(a, t->r, t->c.dilation[0]));
     Affine channel = affine_add(a, t->first, lower_affine(lw, c, 1, 0));
     const Expr *x = lower_load(lw, t->n->arg[0], lower_at(lw, 3, channel, row, lower_affine(lw, w, 1, -t->c.pad[1])));
-    nest_assign(a, nest, t->line, lower_at(lw, 3, lower_affine(lw, w, 1, 0), lower_affine(lw, i, 1, 0), lower_affine(lw, c, 1, 0)), x);
+    nest_assign(a, nest, t->lines, lower_at(lw, 4, h, lower_affine(lw, w, 1, 0), lower_affine(lw, i, 1, 0), lower_affine(lw, c, 1, 0)), x);
     lower_emit_local(lw, nest);
 }
 
-static void add_row(const Turned *t) {
+static void add_rows(const Turned *t) {
     Lower *lw = t->lw;
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, t->n);
     SumAxes x = sum_axes(t, nest);
     const Affine *at = sum_place(t, x);
+    Affine h = row_axis(t, nest, true);
     const Var *w = nest_axis(a, nest, "w", t->c.cols, true), *i = nest_axis(a, nest, "i", lower_images(lw), true);
     lower_fix_image(lw, i);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_load(a, t->sums, at));
-    const Expr *dy = lower_load(lw, t->n->arg[1], lower_at(lw, 3, lower_affine(lw, x.o, 1, 0), t->row, lower_affine(lw, w, 1, 0)));
+    const Expr *dy = lower_load(lw, t->n->arg[1], lower_at(lw, 3, lower_affine(lw, x.o, 1, 0), affine_add(a, t->row, h), lower_affine(lw, w, 1, 0)));
     Affine col = affine_add(a, lower_affine(lw, w, t->c.stride[1], 0), lower_affine(lw, x.s, t->c.dilation[1], 0));
-    const Expr *from = expr_load(a, t->line, lower_at(lw, 3, col, lower_affine(lw, i, 1, 0), lower_affine(lw, x.c, 1, 0)));
+    const Expr *from = expr_load(a, t->lines, lower_at(lw, 4, h, col, lower_affine(lw, i, 1, 0), lower_affine(lw, x.c, 1, 0)));
     nest_update(nest, acc, expr_ternary(a, EXPR_FMA, dy, from, acc));
     nest_assign(a, nest, t->sums, at, acc);
     lower_emit_local(lw, nest);
@@ -345,12 +363,13 @@ static void lower_conv_dw_turned(Lower *lw, const Node *n) {
     t.r = lower_open_loop(lw, "r", t.c.kernel[0]);
     t.first = affine_scale(a, lower_open_items(lw, "c", runs, affine_scale(a, t.r, runs), runs * t.c.kernel[0]), t.width);
     t.sums = lower_scratch(lw, "sums", type_param(3, t.c.out, t.c.kernel[1], t.width, 0));
-    t.line = lower_scratch(lw, "turned", type_param(3, t.across, lanes, t.width, 0));
+    t.rows = rows_at_a_time(&t);
+    t.lines = lower_scratch(lw, "turned", type_param(4, t.rows, t.across, lanes, t.width));
     clear_sums(&t);
     lower_open_blocks(lw);
-    t.row = lower_open_loop(lw, "h", t.c.rows);
-    turn_row(&t);
-    add_row(&t);
+    t.row = affine_scale(a, lower_open_loop(lw, "h", t.c.rows / t.rows), t.rows);
+    turn_rows(&t);
+    add_rows(&t);
     lower_close_loop(lw);
     lower_close_loop(lw);
     hand_on_sums(&t);
