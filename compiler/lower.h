@@ -103,7 +103,7 @@ void lower_block_axis(Lower *lw, Nest *nest);
 Affine lower_step_axis(Lower *lw, Nest *nest, const char *name, int64_t first, int64_t count);
 /* Adds the space axis over `extent` points, of which, where the group's stages take turns, the nest does those of the step at hand. */
 Affine lower_step_points(Lower *lw, Nest *nest, const char *name, int64_t extent);
-/* Of the `extent` points of a sum, those of the step at hand, and number x of them, counted from the first of all. */
+/* How many of the `extent` points of a dimension the step at hand has (all, where there are no steps); its point number x, counted from the first of all. */
 int64_t lower_step_extent(const Lower *lw, int64_t extent);
 Affine lower_step_point(Lower *lw, Affine x);
 /* For sums over the batch with lanes elsewhere: adds reduce axes over all images one by one; loads of batched values made

@@ -16,6 +16,7 @@ typedef struct Pass {
     int *place;    /* of those: the node before which it is made */
     Node **anew;   /* the node that makes it, or from which it starts; null until built */
     Node **node;   /* what stands for it otherwise */
+    bool *placed;  /* by the new nodes' ids, too: is it in the order? */
     VEC(Node *) order; /* the nodes of the new graph */
 } Pass;
 
@@ -63,7 +64,7 @@ static void note_reader(Pass *p, const Node *n) {
         int id = n->arg[k]->id;
         p->before[id] |= n->pass == NRT_FORWARD;
         if (first < 0) continue;
-        p->place[id] = p->behind[id] ? (first < p->place[id] ? first : p->place[id]) : first;
+        if (!p->behind[id] || first < p->place[id]) p->place[id] = first;
         p->behind[id] = true;
         p->fixed[id] |= n->op == OP_nll_grad;
     }
@@ -97,6 +98,14 @@ static Node *rebuilt(Pass *p, Node *n) {
     return same ? n : graph_node(p->g, n->op, n->attr, n->nargs, arg);
 }
 
+/* Puts the node into the order, behind its arguments. A copy may have been in the graph before, further back than it is read now. */
+static void place(Pass *p, Node *n) {
+    if (p->placed[n->id]) return;
+    p->placed[n->id] = true;
+    for (int k = 0; k < n->nargs; k++) place(p, n->arg[k]);
+    VEC_PUSH(p->g->arena, &p->order, n);
+}
+
 /* The nodes to make again, chained by the node before which that is to be: heads by id, the rest by `next`. */
 static void rebuild_all(Pass *p) {
     Arena *a = p->g->arena;
@@ -107,11 +116,9 @@ static void rebuild_all(Pass *p) {
         head[p->place[i]] = p->g->nodes.at[i];
     }
     for (int i = 0; i < p->n; i++) {
-        int first = p->g->nodes.n;
-        for (Node *y = head[i]; y; y = next[y->id]) anew(p, y);
+        for (Node *y = head[i]; y; y = next[y->id]) place(p, anew(p, y));
         p->node[i] = rebuilt(p, p->g->nodes.at[i]);
-        for (int k = first; k < p->g->nodes.n; k++) VEC_PUSH(a, &p->order, p->g->nodes.at[k]);
-        if (p->node[i] == p->g->nodes.at[i]) VEC_PUSH(a, &p->order, p->node[i]);
+        place(p, p->node[i]);
     }
 }
 
@@ -124,6 +131,7 @@ void rematerialize(Graph *g, const PlanOptions *options) {
     p.behind = ARENA_ARRAY(a, bool, n + 1);
     p.fixed = ARENA_ARRAY(a, bool, n + 1);
     p.remade = ARENA_ARRAY(a, bool, n + 1);
+    p.placed = ARENA_ARRAY(a, bool, 3 * n + 1); /* each node may get a copy, and another in its place */
     for (int i = 0; i < n; i++) note_reader(&p, g->nodes.at[i]);
     for (int i = 0; i < n; i++) p.remade[i] = p.before[i] && p.behind[i] && !p.fixed[i] && has_base(&p, g->nodes.at[i]);
     rebuild_all(&p);

@@ -297,7 +297,7 @@ static void clear_sums(const Turned *t) {
     lower_emit_local(t->lw, nest);
 }
 
-/* Rows of dy at a time: as many, and of all rows a whole part, as what is turned for them is no more than this; or one. */
+/* Rows of dy at a time: one, or as many as divide all rows and have no more than these bytes turned for them. */
 static int64_t rows_at_a_time(const Turned *t) {
     enum { TURNED_BYTES = 84 << 10 };
     int64_t line = capped_mul(4 * t->width * lower_images(t->lw), t->across), rows = i64_max(1, i64_min(t->c.rows, TURNED_BYTES / line));

@@ -84,8 +84,7 @@ Graph *kernel_read_graph(Arena *a, const char *name, const char *text) {
     return g;
 }
 
-/* The graph, printed and read: passes work on that one, and the judge keeps the one that none has touched. */
-static Graph *copy_of(Arena *a, const Graph *g) {
+Graph *kernel_copy_graph(Arena *a, const Graph *g) {
     Text text = {0};
     graph_print(g, &text, false);
     Graph *copy = kernel_read_graph(a, g->model->source, text.at);
@@ -115,7 +114,7 @@ static PlanOptions options_of(const Target *t, KernelConfig config) {
 }
 
 static Graph *computed(Arena *a, const Graph *g, const PlanOptions *options) {
-    Graph *copy = copy_of(a, g);
+    Graph *copy = kernel_copy_graph(a, g);
     rematerialize(copy, options);
     algorithm_choose(copy, options);
     graph_sweep(copy);

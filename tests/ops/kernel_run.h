@@ -37,8 +37,10 @@ void kernel_unload(KernelCompiled *k);
 Graph *kernel_graph(Arena *a, const char *name, const char *source);
 /* In place of the first half, a graph's text. */
 Graph *kernel_read_graph(Arena *a, const char *name, const char *text);
+/* The graph, printed and read: passes work on that one, and the judge keeps the one that none has touched. */
+Graph *kernel_copy_graph(Arena *a, const Graph *g);
 KernelCompiled kernel_compile(Arena *a, Graph *g, KernelConfig config);
-/* The graph that the configuration's code computes: a copy, in which convolutions may be Winograd's. Its roots are in g's order. */
+/* The graph that the configuration's code computes: a copy, in which maps may be made again and convolutions be Winograd's. Its roots are in g's order. */
 Graph *kernel_computed(Arena *a, const Graph *g, KernelConfig config);
 void kernel_close(KernelCompiled *k);
 
