@@ -188,6 +188,17 @@ void lower_cell(const Lower *lw, const Node *value, int64_t cell[2]) {
     memcpy(cell, cells.size, sizeof cells.size);
 }
 
+bool lower_writes_out(const int64_t cell[2]) {
+    enum { POINTS_MOST = 16 };
+    return capped_mul(cell[0], cell[1]) <= POINTS_MOST;
+}
+
+Affine lower_cell_axes(Lower *lw, Nest *nest, const int64_t cell[2], int d, int64_t points, bool reduce) {
+    Affine at = lower_affine(lw, nest_axis(lw->a, nest, d ? "w" : "h", points / cell[d], reduce), cell[d], 0);
+    if (lower_writes_out(cell) || cell[d] == 1) return at;
+    return affine_add(lw->a, at, affine_var(lw->a, nest_axis(lw->a, nest, d ? "fw" : "fh", cell[d], reduce)));
+}
+
 const Node *lower_twin(const Lower *lw, const Node *n, OpKind op) {
     const Stage *s = &lw->group->stage[lw->stage];
     if (s->root->op == op && s->root->arg[0] == n->arg[0]) return s->root;
@@ -470,14 +481,18 @@ static void lower_points(Lower *lw, const Node *n) {
     Type type = flat_type(lw, n->type);
     cell_of_args(lw, n, cell);
     for (int i = 0; i < type.rank; i++) {
-        int64_t size = i ? cell[i - 1] : 1;
-        const Var *v = nest_axis(lw->a, nest, type.batched ? (const char *const[]){"c", "h", "w"}[i] : "p", type.dim[i] / size, false);
-        at[i] = lower_affine(lw, v, size, 0);
+        if (i) {
+            at[i] = lower_cell_axes(lw, nest, cell, i - 1, type.dim[i], false);
+            continue;
+        }
+        const Var *v = nest_axis(lw->a, nest, type.batched ? "c" : "p", type.dim[i], false);
+        at[i] = affine_var(lw->a, v);
         if (!type.batched) lw->lane_axis = v;
     }
-    for (int64_t k = 0; k < cell[0] * cell[1]; k++) {
+    int64_t points = lower_writes_out(cell) ? cell[0] * cell[1] : 1;
+    for (int64_t k = 0; k < points; k++) {
         Affine *point = arena_copy(lw->a, at, sizeof at);
-        for (int d = 0; d < 2 && cell[0] * cell[1] > 1; d++) point[1 + d] = affine_offset(at[1 + d], d ? k % cell[1] : k / cell[1]);
+        for (int d = 0; d < 2 && points > 1; d++) point[1 + d] = affine_offset(at[1 + d], d ? k % cell[1] : k / cell[1]);
         Chain c = {.lw = lw, .nest = nest, .at = point};
         chain_add(&c, n, point_value(&c, n));
         chain_run(&c);

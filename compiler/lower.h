@@ -62,6 +62,10 @@ Nest *lower_nest(Lower *lw, const Node *n);
 const Expr *lower_load(Lower *lw, const Node *value, const Affine *at);
 /* The cells in which a value of which no map is stored has to be read; 1 x 1 of any other. */
 void lower_cell(const Lower *lw, const Node *value, int64_t cell[2]);
+/* Are a cell's points few enough to be written out one after the other? Those of larger ones, which have to be of one point of the arguments, are gone through by loops. */
+bool lower_writes_out(const int64_t cell[2]);
+/* The axis of dimension d (0: rows, 1: columns) of a picture over its cells, `points` points in all, and one over the places in a cell unless they are written out. Returns the point. */
+Affine lower_cell_axes(Lower *lw, Nest *nest, const int64_t cell[2], int d, int64_t points, bool reduce);
 /* For sums over the batch. Adds the reduce axis over lane blocks (of this chunk, or of the batch); loads of batched values
  * made after it are of that block, in each lane its image. */
 void lower_batch_axis(Lower *lw, Nest *nest);

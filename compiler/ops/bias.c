@@ -71,7 +71,7 @@ static Nest *channel_cells(Lower *lw, const Node *n, Type x, Affine first, int64
     const Var *c = nest_axis(a, nest, "c", count, false);
     lower_batch_axis(lw, nest);
     at[0] = affine_add(a, first, lower_affine(lw, c, 1, 0));
-    for (int i = 1; i < x.rank; i++) at[i] = lower_affine(lw, nest_axis(a, nest, i == 1 ? "h" : "w", x.dim[i] / cell[i - 1], true), cell[i - 1], 0);
+    for (int i = 1; i < x.rank; i++) at[i] = lower_cell_axes(lw, nest, cell, i - 1, x.dim[i], true);
     return nest;
 }
 
@@ -79,12 +79,13 @@ Nest *lower_channel_elements(Lower *lw, const Node *n, Type x, Affine first, int
     return channel_cells(lw, n, x, first, count, (int64_t[]){1, 1}, at);
 }
 
-/* The sum over all lanes of an accumulator that takes n's terms, of all points of the cell at `at`. */
+/* The sum over all lanes of an accumulator that takes n's terms, of all points of the cell at `at` that are to be written out. */
 static const Expr *sum_of(Lower *lw, Nest *nest, const Node *n, ChannelTerm *term, const int64_t cell[2], const Affine at[3]) {
     Arena *a = lower_arena(lw);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0)), *sum = acc;
-    for (int64_t k = 0; k < cell[0] * cell[1]; k++) {
-        const Affine *point = cell[0] * cell[1] == 1 ? arena_copy(a, at, 3 * sizeof *at) : lower_at(lw, 3, at[0], affine_offset(at[1], k / cell[1]), affine_offset(at[2], k % cell[1]));
+    int64_t points = lower_writes_out(cell) ? cell[0] * cell[1] : 1;
+    for (int64_t k = 0; k < points; k++) {
+        const Affine *point = points == 1 ? arena_copy(a, at, 3 * sizeof *at) : lower_at(lw, 3, at[0], affine_offset(at[1], k / cell[1]), affine_offset(at[2], k % cell[1]));
         sum = term(lw, n, point, sum);
     }
     nest_update(nest, acc, sum);

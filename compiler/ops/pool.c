@@ -344,7 +344,8 @@ static bool has_few_windows(const Attr *attr) {
 
 static bool pool_grad_cells(const Node *n, Cells *cells) {
     *cells = (Cells){{n->attr.i[POOL_STRIDE], n->attr.i[POOL_STRIDE + 1]}, pool_tiles(&n->attr, n->type)};
-    return has_few_windows(&n->attr) && n->type.dim[1] % cells->size[0] == 0 && n->type.dim[2] % cells->size[1] == 0;
+    bool readable = cells->one || lower_writes_out(cells->size);
+    return readable && has_few_windows(&n->attr) && n->type.dim[1] % cells->size[0] == 0 && n->type.dim[2] % cells->size[1] == 0;
 }
 
 /* The windows o of a dimension in which a point at stride * q + place lies: from q + first to q + last, at the place r0 - stride * (o - q) in the window. */
