@@ -373,6 +373,8 @@ static void emit_loops(Lower *lw, Nest *nest) {
     lw->step_axis = NULL;
 }
 
+void lower_flatten(Lower *lw) { lw->flat = true; }
+
 void lower_emit_local(Lower *lw, Nest *nest) { emit_loops(lw, nest); }
 
 /* Is the stage at hand a partial sum? Others may make, in steps, what it sums. */
@@ -381,7 +383,7 @@ static bool is_partial(const Lower *lw) { return lw->group->sum == SUM_PARTIAL &
 /* A partial sum goes to the chunk's own place, each step's to those before it; what is fused behind the sum rides on the fold. */
 static void assign_partial(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value) {
     const Buffer *b = lw->plan->value[n->id].partial;
-    const Affine *place = lower_at(lw, 2, affine_var(lw->a, lw->kernel->task), flat_index(lw->a, n->type, at));
+    const Affine *place = lower_at(lw, 2, affine_var(lw->a, lw->kernel->task), flat_index(lw->a, flat_type(lw, n->type), at));
     if (lw->step) value = expr_binary(lw->a, EXPR_ADD, expr_load(lw->a, b, place), value);
     nest_assign(lw->a, nest, b, place, value);
 }

@@ -125,6 +125,8 @@ const Buffer *lower_lane_local(Lower *lw, const char *name);
 const Expr *lower_load_lane(Lower *lw, const Buffer *b);
 /* Canonical array of the context (SPACE_X, SPACE_TARGET; SPACE_LABELS takes no index) for the lane's image. */
 const Expr *lower_load_canonical(Lower *lw, Space space, Type type, const Affine *at);
+/* From here on, elements of unbatched tensors, in nests of this operator, are found by one number each. */
+void lower_flatten(Lower *lw);
 /* Finishes a nest of operator n: at every point its element `at` (of n's own type) is `value`; adds what is fused behind,
  * all stores, and the loops. */
 void lower_emit(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value);

@@ -34,7 +34,7 @@ struct Chain; /* lower.c's own */
 
 /* A loop that a rule has opened around its nests; extent -1: its range concerns no halo. */
 typedef struct Around { const Var *var; int64_t extent; Stmt *outside; } Around;
-enum { AROUND_MAX = 4 };
+enum { AROUND_MAX = 8 };
 
 struct Lower {
     Build *b;

@@ -266,5 +266,6 @@ void prefetch_program(Program *program) {
     for (int i = 0; i < program->kernels.n; i++) {
         visit(p, program->kernels.at[i]->body);
         prefetch_sums(p->a, program->kernels.at[i]);
+        prefetch_spread(p->a, program->kernels.at[i]);
     }
 }

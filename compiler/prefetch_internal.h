@@ -1,4 +1,4 @@
-/* prefetch_internal.h: what prefetch.c (what a kernel reads soon) and prefetch_sums.c (what its next pass reads, asked for inside its sums) share. */
+/* prefetch_internal.h: what prefetch.c (what a kernel reads soon) and prefetch_sums.c (what its next pass reads, asked for inside its sums) and prefetch_spread.c (what the next tile of sums multiplies) share. */
 #ifndef NETC_PREFETCH_INTERNAL_H
 #define NETC_PREFETCH_INTERNAL_H
 
@@ -19,5 +19,7 @@ Affine prefetch_byte(Arena *a, const Buffer *b, const Affine *at);
 
 /* Adds the requests of prefetch_sums.c to the kernel. */
 void prefetch_sums(Arena *a, Kernel *k);
+/* Adds those of prefetch_spread.c. */
+void prefetch_spread(Arena *a, Kernel *k);
 
 #endif

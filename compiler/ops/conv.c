@@ -7,6 +7,7 @@
  */
 #include "../lower.h"
 #include "../ops.h"
+#include "conv_nest.h"
 #include "phases.h"
 
 /* ---- shapes ---- */
@@ -147,11 +148,7 @@ void conv_dw_eval(const Node *n, int64_t batch, const double *const *args, doubl
 
 /* ---- lowering: the three contractions of a convolution, grouped or not ---- */
 
-/* Shapes of the contraction; channels in and out are a group's. */
-typedef struct ConvShape { int64_t stride[2], pad[2], dilation[2], groups, in, out, kernel[2], rows, cols; } ConvShape;
-
-/* `w` is [out, in/groups, kh, kw]; rows and cols are of the convolution's output. */
-static ConvShape conv_shape_of(const Attr *attr, Type w, int64_t rows, int64_t cols) {
+ConvShape conv_shape_of(const Attr *attr, Type w, int64_t rows, int64_t cols) {
     const int64_t *i = attr->i;
     return (ConvShape){
         .stride = {i[CONV_STRIDE], i[CONV_STRIDE + 1]}, .pad = {i[CONV_PAD], i[CONV_PAD + 1]}, .dilation = {i[CONV_DILATION], i[CONV_DILATION + 1]},
@@ -165,9 +162,9 @@ static Affine grouped(Lower *lw, const Var *g, int64_t n, const Var *v) {
     return g ? affine_add(lower_arena(lw), x, lower_affine(lw, g, n, 0)) : x;
 }
 
-/* o*stride + r*dilation - pad */
-static Affine conv_input(Lower *lw, const ConvShape *c, int d, Affine o, const Var *r) {
-    return affine_add(lower_arena(lw), affine_offset(affine_scale(lower_arena(lw), o, c->stride[d]), -c->pad[d]), lower_affine(lw, r, c->dilation[d], 0));
+Affine conv_input(Lower *lw, const ConvShape *c, int d, Affine o, Affine r) {
+    Arena *a = lower_arena(lw);
+    return affine_add(a, affine_offset(affine_scale(a, o, c->stride[d]), -c->pad[d]), affine_scale(a, r, c->dilation[d]));
 }
 
 static const Var *group_axis(Lower *lw, Nest *n, const ConvShape *c) {
@@ -183,7 +180,7 @@ static void lower_conv(Lower *lw, const Node *n) {
     const Var *i = nest_axis(a, nest, "c", c.in, true), *r = nest_axis(a, nest, "r", c.kernel[0], true), *s = nest_axis(a, nest, "s", c.kernel[1], true);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
     Affine row = lower_affine(lw, h, 1, 0), col = lower_affine(lw, w, 1, 0), out = grouped(lw, g, c.out, o);
-    const Expr *x = lower_load(lw, n->arg[0], lower_at(lw, 3, grouped(lw, g, c.in, i), conv_input(lw, &c, 0, row, r), conv_input(lw, &c, 1, col, s)));
+    const Expr *x = lower_load(lw, n->arg[0], lower_at(lw, 3, grouped(lw, g, c.in, i), conv_input(lw, &c, 0, row, affine_var(a, r)), conv_input(lw, &c, 1, col, affine_var(a, s))));
     const Expr *k = lower_load(lw, n->arg[1], lower_at(lw, 4, out, lower_affine(lw, i, 1, 0), lower_affine(lw, r, 1, 0), lower_affine(lw, s, 1, 0)));
     nest_update(nest, acc, expr_ternary(a, EXPR_FMA, k, x, acc));
     lower_emit(lw, nest, n, lower_at(lw, 3, out, row, col), acc);
@@ -249,133 +246,7 @@ static void lower_conv_dx(Lower *lw, const Node *n) {
         for (int j = 0; j < pw.n; j++) lower_conv_dx_phase(lw, n, &c, &ph.at[i], &pw.at[j]);
 }
 
-/* ---- the gradient of weights with input channels in the lanes ----
- *
- * With images in the lanes each sum has to be added up over the lanes at its end, and both operands are vectors, of which few fit the
- * registers. So rows of x are turned round, image by image with channels side by side: dy's numbers then multiply them.
- *
- *     for each row r of the kernel, for each run of `width` channels c: { sums = 0;
- *         for each lane block, for each few rows of dy: { turned = the rows of x that they meet;  sums[o,s,c] += over rows, columns and images of dy * turned };
- *         dw[o,c,r,s] = sums }
- *
- * The more rows, the fewer times the sums go from and to memory; but what is turned is read for each few outputs, and should stay near.
- */
-typedef struct Turned {
-    Lower *lw;
-    const Node *n;
-    ConvShape c;
-    int64_t width, across, rows; /* channels of a run; columns of x that a row of dy meets; rows of dy at a time */
-    Affine r, first, row;        /* the row of the kernel; the run's first channel; the first of those rows */
-    const Buffer *sums, *lines;  /* [o, s, width]; [rows, across, image, width] */
-} Turned;
-
-static bool conv_dw_turns(const Node *n, int lanes) {
-    Type dy = n->arg[1]->type;
-    enum { SUMS_LEAST = 40 }; /* terms of a row's sums: below, their way from and to memory would take too long */
-    return n->attr.i[CONV_GROUPS] == 1 && lanes > 1 && n->type.dim[1] % lanes == 0 && dy.dim[2] * lanes >= SUMS_LEAST;
-}
-
-typedef struct SumAxes { const Var *o, *s, *c; } SumAxes;
-
-static SumAxes sum_axes(const Turned *t, Nest *nest) {
-    Arena *a = lower_arena(t->lw);
-    SumAxes x = {.o = nest_axis(a, nest, "o", t->c.out, false), .s = nest_axis(a, nest, "s", t->c.kernel[1], false)};
-    x.c = nest_axis(a, nest, "c", t->width, false);
-    lower_lane_axis(t->lw, nest, x.c);
-    return x;
-}
-
-static const Affine *sum_place(const Turned *t, SumAxes x) {
-    return lower_at(t->lw, 3, lower_affine(t->lw, x.o, 1, 0), lower_affine(t->lw, x.s, 1, 0), lower_affine(t->lw, x.c, 1, 0));
-}
-
-static void clear_sums(const Turned *t) {
-    Arena *a = lower_arena(t->lw);
-    Nest *nest = lower_nest(t->lw, t->n);
-    SumAxes x = sum_axes(t, nest);
-    nest_assign(a, nest, t->sums, sum_place(t, x), expr_real(a, 0));
-    lower_emit_local(t->lw, nest);
-}
-
-/* Rows of dy at a time: one, or as many as divide all rows and have no more than these bytes turned for them. */
-static int64_t rows_at_a_time(const Turned *t) {
-    enum { TURNED_BYTES = 84 << 10 };
-    int64_t line = capped_mul(4 * t->width * lower_images(t->lw), t->across), rows = i64_max(1, i64_min(t->c.rows, TURNED_BYTES / line));
-    while (t->c.rows % rows) rows--;
-    return rows;
-}
-
-/* The row's number among those at a time. */
-static Affine row_axis(const Turned *t, Nest *nest, bool reduce) {
-    Arena *a = lower_arena(t->lw);
-    return t->rows > 1 ? affine_var(a, nest_axis(a, nest, "h", t->rows, reduce)) : affine_const(0);
-}
-
-static void turn_rows(const Turned *t) {
-    Lower *lw = t->lw;
-    Arena *a = lower_arena(lw);
-    Nest *nest = lower_nest(lw, t->n);
-    Affine h = row_axis(t, nest, false);
-    const Var *w = nest_axis(a, nest, "w", t->across, false), *c = nest_axis(a, nest, "c", t->width, false), *i = nest_axis(a, nest, "i", lower_images(lw), false);
-    lower_lane_axis(lw, nest, c);
-    lower_fix_image(lw, i);
-    Affine row = affine_add(a, affine_offset(affine_scale(a, affine_add(a, t->row, h), t->c.stride[0]), -t->c.pad[0]), affine_scale(a, t->r, t->c.dilation[0]));
-    Affine channel = affine_add(a, t->first, lower_affine(lw, c, 1, 0));
-    const Expr *x = lower_load(lw, t->n->arg[0], lower_at(lw, 3, channel, row, lower_affine(lw, w, 1, -t->c.pad[1])));
-    nest_assign(a, nest, t->lines, lower_at(lw, 4, h, lower_affine(lw, w, 1, 0), lower_affine(lw, i, 1, 0), lower_affine(lw, c, 1, 0)), x);
-    lower_emit_local(lw, nest);
-}
-
-static void add_rows(const Turned *t) {
-    Lower *lw = t->lw;
-    Arena *a = lower_arena(lw);
-    Nest *nest = lower_nest(lw, t->n);
-    SumAxes x = sum_axes(t, nest);
-    const Affine *at = sum_place(t, x);
-    Affine h = row_axis(t, nest, true);
-    const Var *w = nest_axis(a, nest, "w", t->c.cols, true), *i = nest_axis(a, nest, "i", lower_images(lw), true);
-    lower_fix_image(lw, i);
-    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_load(a, t->sums, at));
-    const Expr *dy = lower_load(lw, t->n->arg[1], lower_at(lw, 3, lower_affine(lw, x.o, 1, 0), affine_add(a, t->row, h), lower_affine(lw, w, 1, 0)));
-    Affine col = affine_add(a, lower_affine(lw, w, t->c.stride[1], 0), lower_affine(lw, x.s, t->c.dilation[1], 0));
-    const Expr *from = expr_load(a, t->lines, lower_at(lw, 4, h, col, lower_affine(lw, i, 1, 0), lower_affine(lw, x.c, 1, 0)));
-    nest_update(nest, acc, expr_ternary(a, EXPR_FMA, dy, from, acc));
-    nest_assign(a, nest, t->sums, at, acc);
-    lower_emit_local(lw, nest);
-}
-
-static void hand_on_sums(const Turned *t) {
-    Lower *lw = t->lw;
-    Arena *a = lower_arena(lw);
-    Nest *nest = lower_nest(lw, t->n);
-    SumAxes x = sum_axes(t, nest);
-    Affine channel = affine_add(a, t->first, lower_affine(lw, x.c, 1, 0));
-    lower_emit(lw, nest, t->n, lower_at(lw, 4, lower_affine(lw, x.o, 1, 0), channel, t->r, lower_affine(lw, x.s, 1, 0)), expr_load(a, t->sums, sum_place(t, x)));
-}
-
-static void lower_conv_dw_turned(Lower *lw, const Node *n) {
-    Arena *a = lower_arena(lw);
-    int64_t channels = n->type.dim[1], lanes = lower_images(lw);
-    Turned t = {.lw = lw, .n = n, .c = conv_shape_of(&n->attr, n->type, n->arg[1]->type.dim[1], n->arg[1]->type.dim[2])};
-    t.width = channels % (2 * lanes) ? lanes : 2 * lanes;
-    t.across = (t.c.cols - 1) * t.c.stride[1] + (t.c.kernel[1] - 1) * t.c.dilation[1] + 1;
-    int64_t runs = channels / t.width;
-    t.r = lower_open_loop(lw, "r", t.c.kernel[0]);
-    t.first = affine_scale(a, lower_open_items(lw, "c", runs, affine_scale(a, t.r, runs), runs * t.c.kernel[0]), t.width);
-    t.sums = lower_scratch(lw, "sums", type_param(3, t.c.out, t.c.kernel[1], t.width, 0));
-    t.rows = rows_at_a_time(&t);
-    t.lines = lower_scratch(lw, "turned", type_param(4, t.rows, t.across, lanes, t.width));
-    clear_sums(&t);
-    lower_open_blocks(lw);
-    t.row = affine_scale(a, lower_open_loop(lw, "h", t.c.rows / t.rows), t.rows);
-    turn_rows(&t);
-    add_rows(&t);
-    lower_close_loop(lw);
-    lower_close_loop(lw);
-    hand_on_sums(&t);
-    lower_close_loop(lw);
-    lower_close_loop(lw);
-}
+/* ---- the gradient of weights ---- */
 
 /* The points of dy, as terms of a sum, by cells. */
 static void terms_by_cells(Lower *lw, Nest *nest, const Node *dy, Affine point[2]) {
@@ -401,7 +272,7 @@ static void lower_conv_dw(Lower *lw, const Node *n) {
     Affine point[2];
     terms_by_cells(lw, nest, n->arg[1], point);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
-    const Expr *x = lower_load(lw, n->arg[0], lower_at(lw, 3, grouped(lw, g, c.in, i), conv_input(lw, &c, 0, point[0], r), conv_input(lw, &c, 1, point[1], s)));
+    const Expr *x = lower_load(lw, n->arg[0], lower_at(lw, 3, grouped(lw, g, c.in, i), conv_input(lw, &c, 0, point[0], affine_var(a, r)), conv_input(lw, &c, 1, point[1], affine_var(a, s))));
     Affine out = grouped(lw, g, c.out, o);
     const Expr *dy = lower_load(lw, n->arg[1], lower_at(lw, 3, out, point[0], point[1]));
     nest_update(nest, acc, expr_ternary(a, EXPR_FMA, dy, x, acc));
