@@ -2,13 +2,11 @@
  *
  * Where channels are in the lanes, the innermost loop of a tile goes through the images, whose numbers lie side by side in a line, and the tile takes such a number of
  * each of some channels: as many short streams, which the processor does not follow. Each pass of that loop has time to ask for one line: image number i for the line
- * that the channel number i of the next tile is read from at the same place.
+ * that the channel number i of the next tile is read from at the same place. Where channels are much fewer than images, all are asked for in front of the loop.
  */
 #include "prefetch_internal.h"
 
-#include <string.h>
-
-enum { LOOPS_MOST = 80, ASKED_MOST = 4, UNROLLED_MOST = 8 };
+enum { LOOPS_MOST = 80, ASKED_MOST = 16, UNROLLED_MOST = 8 };
 
 typedef struct Spread {
     Arena *a;
@@ -16,11 +14,12 @@ typedef struct Spread {
     int naround;
     const Stmt *unrolled[UNROLLED_MOST]; /* loops between the innermost serial loop and the statement at hand */
     int nunrolled;
-    Stmt *images;                   /* that innermost loop */
+    Stmt *images, *outside;         /* that innermost loop, and the one around it */
     const Var *lane;
     const Expr *seen;               /* the number that all sums of the tile take */
     Stmt *asked[ASKED_MOST];
     int nasked;
+    bool ahead;                     /* they are asked for in front of the innermost loop */
 } Spread;
 
 /* The number that sums multiply, if each lane takes the same and the loop goes through a line of it. */
@@ -47,7 +46,7 @@ static const Stmt *tiles_of(const Spread *p, Affine byte, const Stmt *tile) {
     return NULL;
 }
 
-/* Asks once for each pass of unrolled loops other than the one over channels. */
+/* Asks once for each pass of unrolled loops, but for that over channels where the images stand for them. */
 static void ask(Spread *p, const Affine *at, int loop, int but, Span span) {
     if (loop == p->nunrolled) {
         if (p->nasked < ASKED_MOST) p->asked[p->nasked++] = stmt_prefetch(p->a, p->seen->buffer, at, span);
@@ -59,17 +58,24 @@ static void ask(Spread *p, const Affine *at, int loop, int but, Span span) {
         ask(p, depends ? with(p, p->seen, at, s->var, affine_const(s->lo[0].c + i)) : at, loop + 1, but, span);
 }
 
-static void ask_for_next(Spread *p, Span span) {
-    Affine byte = prefetch_byte(p->a, p->seen->buffer, p->seen->at);
+/* The unrolled loop that goes through most places. */
+static int channels_of(const Spread *p, Affine byte) {
     int most = -1;
     for (int i = 0; i < p->nunrolled; i++)
         if (affine_coef(byte, p->unrolled[i]->var) && (most < 0 || prefetch_passes(p->unrolled[i]) > prefetch_passes(p->unrolled[most]))) most = i;
-    if (most < 0 || prefetch_passes(p->unrolled[most]) > prefetch_passes(p->images)) return;
-    const Stmt *tile = p->unrolled[most], *next = tiles_of(p, byte, tile);
-    if (!next) return;
+    return most;
+}
+
+static void ask_for_next(Spread *p, Span span) {
+    Affine byte = prefetch_byte(p->a, p->seen->buffer, p->seen->at);
+    int channels = channels_of(p, byte);
+    const Stmt *tile = channels < 0 ? NULL : p->unrolled[channels], *next = tile ? tiles_of(p, byte, tile) : NULL;
+    if (!next || prefetch_passes(tile) > prefetch_passes(p->images)) return;
+    p->ahead = 2 * prefetch_passes(tile) <= prefetch_passes(p->images);
     const Affine *at = with(p, p->seen, p->seen->at, next->var, affine_offset(affine_var(p->a, next->var), next->step));
     at = with(p, p->seen, at, p->images->var, p->images->lo[0]);
-    ask(p, with(p, p->seen, at, tile->var, affine_var(p->a, p->images->var)), 0, most, span);
+    if (!p->ahead) at = with(p, p->seen, at, tile->var, affine_var(p->a, p->images->var));
+    ask(p, at, 0, p->ahead ? -1 : channels, span);
 }
 
 static void visit_tile(Spread *p, const Stmt *list) {
@@ -87,23 +93,31 @@ static void visit_tile(Spread *p, const Stmt *list) {
     }
 }
 
-/* The innermost of loops that are all there is in one another. */
-static Stmt *innermost(Stmt *s) {
-    while (s->body.n == 1 && prefetch_is_loop(s->body.at[0], LOOP_SERIAL)) s = s->body.at[0];
-    return s;
+/* Finds the innermost of loops that are all there is in one another. */
+static void find_images(Spread *p, Stmt *sum) {
+    p->outside = NULL;
+    p->images = sum;
+    while (p->images->body.n == 1 && prefetch_is_loop(p->images->body.at[0], LOOP_SERIAL)) {
+        p->outside = p->images;
+        p->images = p->images->body.at[0];
+    }
+}
+
+static void put_first(Spread *p, Stmt *list) {
+    Stmt **rest = arena_copy(p->a, list->body.at, sizeof *rest * (size_t)list->body.n);
+    int n = list->body.n;
+    list->body.n = 0;
+    for (int i = 0; i < p->nasked; i++) stmt_add(p->a, list, p->asked[i]);
+    for (int i = 0; i < n; i++) stmt_add(p->a, list, rest[i]);
 }
 
 static void visit_sum(Spread *p, Stmt *sum) {
-    p->images = innermost(sum);
+    find_images(p, sum);
     p->nasked = p->nunrolled = 0;
     for (int i = 0; i < p->images->body.n; i++)
         if (prefetch_has_loop(p->images->body.at[i])) return;
-    if (p->images != sum && prefetch_passes(p->images) > 1) visit_tile(p, p->images);
-    if (!p->nasked) return;
-    int old = p->images->body.n;
-    for (int i = 0; i < p->nasked; i++) stmt_add(p->a, p->images, p->asked[i]);
-    memmove(&p->images->body.at[p->nasked], &p->images->body.at[0], sizeof *p->images->body.at * (size_t)old);
-    memcpy(&p->images->body.at[0], p->asked, sizeof *p->asked * (size_t)p->nasked);
+    if (p->outside && prefetch_passes(p->images) > 1) visit_tile(p, p->images);
+    if (p->nasked) put_first(p, p->ahead ? p->outside : p->images);
 }
 
 static void visit(Spread *p, Stmt *list) {

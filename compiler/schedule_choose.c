@@ -194,7 +194,7 @@ static void try_axes(const Search *q, const Machine *m, const int axes[TILED_AXE
         }
 }
 
-/* Tiles on at most two axes, or three where both operands are wide and a kernel's rows or columns are few: the cheapest for the whole nest. */
+/* Tiles on at most two axes, or three where both operands are wide or images are not in the lanes, and a kernel's rows or columns are few: the cheapest for the whole nest. */
 static void choose_tile(Search *q, const Machine *m) {
     enum { WHOLE_MOST = 7 };
     Best best = {0, q->s};
@@ -202,7 +202,7 @@ static void choose_tile(Search *q, const Machine *m) {
         for (int j = -1; j < i; j++) {
             if (!can_tile(q->n, i) || (j >= 0 && !can_tile(q->n, j))) continue;
             try_axes(q, m, (int[]){i, j, -1}, &best);
-            for (int k = 0; k < q->n->naxes && j >= 0 && q->a_wide && q->b_wide; k++)
+            for (int k = 0; k < q->n->naxes && j >= 0 && ((q->a_wide && q->b_wide) || q->s.lane_axis >= 0); k++)
                 if (k != i && k != j && can_tile(q->n, k) && k != q->s.lane_axis && q->n->axis[k].extent <= WHOLE_MOST) try_axes(q, m, (int[]){i, j, k}, &best);
         }
     q->s = best.s;

@@ -54,13 +54,14 @@ static Turned turned_side(const ConvShape *c, bool on_x, int lanes) {
     return t;
 }
 
-/* Worth it if sums are long (their way from and to memory would take too long) and what is turned is used so many times. With one vector a run each multiply-add loads a number
- * of its own: that is better only than sums of a few points with images in the lanes, each of which ends in a sum over the lanes. */
+/* Worth it if sums are long (their way from and to memory would take too long) and what is turned is used often enough: with few channels on the spread side, images in the lanes have
+ * tiles that take all there is. Runs of one vector, where each multiply-add loads a number of its own, are worse than the small sums of a group, but those of a few points, each of which ends
+ * in a sum over the lanes. */
 static bool side_pays(const ConvShape *c, bool on_x, int lanes) {
-    enum { TERMS_LEAST = 40, TAPS_LEAST = 56, POINTS_MOST = 16 };
+    enum { TERMS_LEAST = 40, SPREAD_LEAST = 16, TAPS_LEAST = 56, POINTS_MOST = 16 };
     if (lanes == 1 || (on_x ? c->in : c->out) % lanes || c->cols * lanes < TERMS_LEAST) return false;
     Turned t = turned_side(c, on_x, lanes);
-    return t.taps >= TAPS_LEAST && (t.width > lanes || c->rows * c->cols <= POINTS_MOST);
+    return (t.spread >= SPREAD_LEAST || t.taps >= TAPS_LEAST) && (t.width > lanes || c->groups == 1 || c->rows * c->cols <= POINTS_MOST);
 }
 
 /* Numbers of an image that are turned. */

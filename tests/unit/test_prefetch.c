@@ -251,6 +251,36 @@ START_TEST(sums_of_what_was_made_far_away) { /* more than the core's own cache h
 }
 END_TEST
 
+/* Sums of a tile of so many channels (rows of w), whose images lie side by side, at 8 points; the sum takes `number` of it. */
+#define TILE(channels, number) "for v = 0 .. 8 {\nfor i = 0 .. 16 {\nunroll u = 0 .. " channels " {\nunroll r = 0 .. 2 {\ns[l] = fma(" number ", y[0, 0, v, i, l], s[l])\n}\n}\n}\n}\n"
+#define TILES(tile) "for c = 0 .. 9 {\nlane l = 0 .. 16 {\ns[l] = 0.0\n" tile "w[1023, l] = s[l]\n}\n}\n"
+
+START_TEST(next_tile) { /* image i asks for the line of channel i of the next tile, at both places of the kernel; few channels are asked for in front of the images */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, TILES(TILE("13", "w[13*c + u, 16*v + 64*r + i]")));
+    EXPECT(count(text, "prefetch") == 2 && strstr(text, "prefetch w[13*c + i + 13, 16*v]") && strstr(text, "prefetch w[13*c + i + 13, 16*v + 64]"));
+    EXPECT(in_order(text, "for i = 0 .. 16", "prefetch") && !in_order(text, "prefetch", "for i = 0 .. 16"));
+    text = prefetched(a, TILES(TILE("5", "w[5*c + u, 16*v + 64*r + i]")));
+    EXPECT(count(text, "prefetch") == 10 && strstr(text, "prefetch w[5*c + 5, 16*v]") && strstr(text, "prefetch w[5*c + 9, 16*v + 64]"));
+    EXPECT(in_order(text, "prefetch", "for i = 0 .. 16") && !in_order(text, "for i = 0 .. 16", "prefetch"));
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(no_next_tile) { /* numbers that lie apart; each lane its own; a loop around that is no tile's; more channels than images */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, TILES(TILE("13", "w[13*c + u, 16*v + 64*r + 2*i]")));
+    EXPECT(count(text, "prefetch") == 0);
+    text = prefetched(a, TILES(TILE("13", "w[13*c + u, 16*v + 64*r + i + 16*l]")));
+    EXPECT(count(text, "prefetch") == 0);
+    text = prefetched(a, TILES(TILE("13", "w[c + u, 16*v + 64*r + i]")));
+    EXPECT(count(text, "prefetch") == 0);
+    text = prefetched(a, TILES(TILE("17", "w[17*c + u, 16*v + 64*r + i]")));
+    EXPECT(count(text, "prefetch") == 0);
+    arena_free(a);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("prefetch");
     TCase *tc = tcase_create("prefetch");
@@ -272,6 +302,8 @@ int main(void) {
     tcase_add_test(tc, strips_that_do_not_fit);
     tcase_add_test(tc, sums_of_what_is_near);
     tcase_add_test(tc, sums_of_what_was_made_far_away);
+    tcase_add_test(tc, next_tile);
+    tcase_add_test(tc, no_next_tile);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
