@@ -51,6 +51,12 @@ bool prefetch_has_loop(const Stmt *s) {
     return false;
 }
 
+Stmt *prefetch_only_loop(const Stmt *s) {
+    int n = s->body.n, first = 0;
+    while (first < n && s->body.at[first]->kind == STMT_PREFETCH) first++;
+    return first == n - 1 && prefetch_is_loop(s->body.at[first], LOOP_SERIAL) ? s->body.at[first] : NULL;
+}
+
 Affine prefetch_byte(Arena *a, const Buffer *b, const Affine *at) {
     Affine byte = affine_const(b->offset + b->base * elem_bytes(b->elem));
     for (int i = 0; i < b->rank; i++) byte = affine_add(a, byte, affine_scale(a, at[i], b->stride[i] * elem_bytes(b->elem)));

@@ -97,10 +97,7 @@ static void visit_tile(Spread *p, const Stmt *list) {
 static void find_images(Spread *p, Stmt *sum) {
     p->outside = NULL;
     p->images = sum;
-    while (p->images->body.n == 1 && prefetch_is_loop(p->images->body.at[0], LOOP_SERIAL)) {
-        p->outside = p->images;
-        p->images = p->images->body.at[0];
-    }
+    for (Stmt *s = sum; (s = prefetch_only_loop(s)); p->images = s) p->outside = p->images;
 }
 
 static void put_first(Spread *p, Stmt *list) {

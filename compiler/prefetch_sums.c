@@ -210,18 +210,11 @@ static int64_t count_stores(const Stmt *s) {
     return s->var ? n * i64_max(1, prefetch_passes(s)) : n;
 }
 
-/* The loop that is all there is in this one, but for requests; or null. */
-static Stmt *only_loop(const Stmt *s) {
-    int n = s->body.n, first = 0;
-    while (first < n && s->body.at[first]->kind == STMT_PREFETCH) first++;
-    return first == n - 1 && prefetch_is_loop(s->body.at[first], LOOP_SERIAL) ? s->body.at[first] : NULL;
-}
-
 static void add_leaf(Sums *p, Stmt *sum) {
     Leaf x = {.inner = sum, .passes = 1};
     for (int i = 0; i < p->ninside; i++) x.loop[x.nloops++] = p->inside[i];
     x.sum = x.nloops;
-    for (Stmt *s = sum; s; s = only_loop(s)) {
+    for (Stmt *s = sum; s; s = prefetch_only_loop(s)) {
         if (x.nloops == LOOPS_MOST) return;
         x.loop[x.nloops++] = x.inner = s;
     }

@@ -2,6 +2,7 @@
  * Every register tile that fits is priced for the whole nest, tails included; the cheapest is taken. */
 #include "schedule_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 Schedule schedule_plain(const Nest *n) {
@@ -96,6 +97,32 @@ static double stream_cycles(const Search *q, int64_t lines) {
     return bytes <= BYTES_NEAR ? 0 : (double)(lines * q->lanes * 4) / schedule_bytes_per_cycle((double)bytes);
 }
 
+static int64_t bytes_along(const Expr *load, const Var *v) {
+    int64_t bytes = elem_bytes(load->buffer->elem), along = 0;
+    for (int i = load->buffer->rank - 1; i >= 0; i--) {
+        along += affine_coef(load->at[i], v) * bytes;
+        if (load->buffer->dim[i] < 0 || !checked_mul(bytes, load->buffer->dim[i], &bytes)) return 0;
+    }
+    return llabs(along);
+}
+
+/* Cycles of one step's lines of the operand whose numbers are spread, parameters that fill more than a first-level cache: where they lie apart along the tile, as those of a kernel's one place do,
+ * each line serves as many steps as the sum has places side by side. */
+static double spread_cycles(const Search *q, const Expr *load, const int64_t size[AXIS_MAX], const int axes[TILED_AXES]) {
+    enum { LINE = 64, BYTES_FIRST = 32 << 10 };
+    double lines = 1, steps = 1;
+    if (load->buffer->space != SPACE_STATE || block_bytes(load) * load->buffer->dim[0] <= BYTES_FIRST) return 0;
+    for (int k = 0; k < TILED_AXES; k++) {
+        int64_t apart = axes[k] < 0 ? 0 : bytes_along(load, q->n->axis[axes[k]].var);
+        if (apart) lines *= (double)size[axes[k]] * (double)i64_min(apart, LINE) / LINE;
+    }
+    for (int i = 0; i < q->n->naxes; i++) {
+        int64_t apart = q->n->axis[i].reduce ? bytes_along(load, q->n->axis[i].var) : 0;
+        if (apart && apart < LINE) steps *= (double)i64_max(1, q->n->axis[i].extent);
+    }
+    return lines * LINE / (steps < LINE / 4 ? steps : LINE / 4) / schedule_bytes_per_cycle(0);
+}
+
 static double tile_cost(const Search *q, const int64_t size[AXIS_MAX], const int axes[TILED_AXES]) {
     int64_t accs = 1, la = 1, lb = 1, lines_a = 1, lines_b = 1;
     for (int k = 0; k < TILED_AXES; k++) {
@@ -109,7 +136,7 @@ static double tile_cost(const Search *q, const int64_t size[AXIS_MAX], const int
         if (expr_uses(q->b, v) && !slides(q->n, q->b, v)) lines_b *= t;
     }
     double step = step_cycles(accs, la + lb, (q->a_wide ? la : 0) + (q->b_wide ? lb : 0));
-    double stream = q->a_wide && q->b_wide ? stream_cycles(q, lines_a + lines_b) : 0;
+    double stream = q->a_wide && q->b_wide ? stream_cycles(q, lines_a + lines_b) : spread_cycles(q, q->a_wide ? q->b : q->a, size, axes);
     return step > stream ? step : stream;
 }
 
