@@ -3,102 +3,141 @@
  * Where channels are in the lanes, the innermost loop of a tile goes through the images, whose numbers lie side by side in a line, and the tile takes such a number of
  * each of some channels: as many short streams, which the processor does not follow. Each pass of that loop has time to ask for one line: image number i for the line
  * that the channel number i of the next tile is read from at the same place. Where channels are much fewer than images, all are asked for in front of the loop.
+ * Behind the last of the loop over tiles comes the tile of what is left over: it asks for the first one of the next pass of the loop around both.
  */
 #include "prefetch_internal.h"
 
-enum { LOOPS_MOST = 80, ASKED_MOST = 16, UNROLLED_MOST = 8 };
+enum { LOOPS_MOST = 80, ASKED_MOST = 16, UNROLLED_MOST = 8, INSIDE_MOST = 16 };
+
+/* A tile: the number that all its sums take, the loops over its points (unrolled), and the serial ones from the list of statements that it is in. */
+typedef struct Tile {
+    const Expr *number; /* null: there is none */
+    Span span;
+    const Stmt *unrolled[UNROLLED_MOST], *loop[INSIDE_MOST]; /* the last loop is that over images */
+    int nunrolled, nloops;
+    int channels;       /* the unrolled loop over them */
+    const Stmt *next;   /* the loop over tiles; null: it is the only one */
+} Tile;
 
 typedef struct Spread {
     Arena *a;
     const Stmt *around[LOOPS_MOST]; /* serial loops around, the innermost last */
-    int naround;
-    const Stmt *unrolled[UNROLLED_MOST]; /* loops between the innermost serial loop and the statement at hand */
+    int naround, base;              /* ... of which those from number `base` on are in the list at hand */
+    const Stmt *unrolled[UNROLLED_MOST];
     int nunrolled;
-    Stmt *images, *outside;         /* that innermost loop, and the one around it */
     const Var *lane;
-    const Expr *seen;               /* the number that all sums of the tile take */
+    Tile tile, first;               /* that at hand; the first one of the list */
     Stmt *asked[ASKED_MOST];
     int nasked;
-    bool ahead;                     /* they are asked for in front of the innermost loop */
 } Spread;
 
+static const Stmt *images_of(const Tile *t) { return t->loop[t->nloops - 1]; }
+
+static Affine byte_of(const Spread *p, const Tile *t, const Affine *at) { return prefetch_byte(p->a, t->number->buffer, at); }
+
+/* ---- finding tiles ---- */
+
 /* The number that sums multiply, if each lane takes the same and the loop goes through a line of it. */
-static void find_number(Spread *p, const Expr *e) {
+static const Expr *find_number(const Spread *p, const Expr *e) {
+    const Stmt *images = images_of(&p->tile);
     if (e->kind == EXPR_LOAD && e->buffer->space != SPACE_LOCAL && e->buffer->rank) {
         Affine byte = prefetch_byte(p->a, e->buffer, e->at);
-        int64_t along = affine_coef(byte, p->images->var);
-        if (!affine_coef(byte, p->lane) && along == elem_bytes(e->buffer->elem) && along * prefetch_passes(p->images) <= LINE) p->seen = e;
+        int64_t along = affine_coef(byte, images->var);
+        return !affine_coef(byte, p->lane) && along == elem_bytes(e->buffer->elem) && along * prefetch_passes(images) <= LINE ? e : NULL;
     }
-    for (int i = 0, n = expr_operands(e->kind); i < n; i++) find_number(p, e->arg[i]);
+    const Expr *found = NULL;
+    for (int i = 0, n = expr_operands(e->kind); i < n && !found; i++) found = find_number(p, e->arg[i]);
+    return found;
 }
 
-static const Affine *with(const Spread *p, const Expr *e, const Affine *at, const Var *v, Affine x) {
-    Affine *to = ARENA_ARRAY(p->a, Affine, e->buffer->rank);
-    for (int i = 0; i < e->buffer->rank; i++) to[i] = affine_subst(p->a, at[i], v, x);
-    return to;
+/* The unrolled loop that goes through most places. */
+static int channels_of(const Spread *p, const Tile *t) {
+    Affine byte = byte_of(p, t, t->number->at);
+    int most = -1;
+    for (int i = 0; i < t->nunrolled; i++)
+        if (affine_coef(byte, t->unrolled[i]->var) && (most < 0 || prefetch_passes(t->unrolled[i]) > prefetch_passes(t->unrolled[most]))) most = i;
+    return most;
 }
 
-/* Of the loops around, the one whose next pass takes the channels behind those of the unrolled loop; or null. */
-static const Stmt *tiles_of(const Spread *p, Affine byte, const Stmt *tile) {
-    int64_t step = affine_coef(byte, tile->var) * prefetch_passes(tile);
+/* Of the loops around, the one whose next pass takes the channels behind those of the tile; or null. */
+static const Stmt *tiles_of(const Spread *p, const Tile *t) {
+    Affine byte = byte_of(p, t, t->number->at);
+    const Stmt *channels = t->unrolled[t->channels];
+    int64_t step = affine_coef(byte, channels->var) * prefetch_passes(channels);
     for (int i = p->naround - 1; i >= 0; i--)
         if (affine_coef(byte, p->around[i]->var) * p->around[i]->step == step) return p->around[i];
     return NULL;
 }
 
-/* Asks once for each pass of unrolled loops, but for that over channels where the images stand for them. */
-static void ask(Spread *p, const Affine *at, int loop, int but, Span span) {
-    if (loop == p->nunrolled) {
-        if (p->nasked < ASKED_MOST) p->asked[p->nasked++] = stmt_prefetch(p->a, p->seen->buffer, at, span);
-        return;
-    }
-    const Stmt *s = p->unrolled[loop];
-    bool depends = loop != but && affine_coef(prefetch_byte(p->a, p->seen->buffer, at), s->var);
-    for (int64_t i = 0; i < (depends ? prefetch_passes(s) : 1); i++)
-        ask(p, depends ? with(p, p->seen, at, s->var, affine_const(s->lo[0].c + i)) : at, loop + 1, but, span);
-}
-
-/* The unrolled loop that goes through most places. */
-static int channels_of(const Spread *p, Affine byte) {
-    int most = -1;
-    for (int i = 0; i < p->nunrolled; i++)
-        if (affine_coef(byte, p->unrolled[i]->var) && (most < 0 || prefetch_passes(p->unrolled[i]) > prefetch_passes(p->unrolled[most]))) most = i;
-    return most;
-}
-
-static void ask_for_next(Spread *p, Span span) {
-    Affine byte = prefetch_byte(p->a, p->seen->buffer, p->seen->at);
-    int channels = channels_of(p, byte);
-    const Stmt *tile = channels < 0 ? NULL : p->unrolled[channels], *next = tile ? tiles_of(p, byte, tile) : NULL;
-    if (!next || prefetch_passes(tile) > prefetch_passes(p->images)) return;
-    p->ahead = 2 * prefetch_passes(tile) <= prefetch_passes(p->images);
-    const Affine *at = with(p, p->seen, p->seen->at, next->var, affine_offset(affine_var(p->a, next->var), next->step));
-    at = with(p, p->seen, at, p->images->var, p->images->lo[0]);
-    if (!p->ahead) at = with(p, p->seen, at, tile->var, affine_var(p->a, p->images->var));
-    ask(p, at, 0, p->ahead ? -1 : channels, span);
-}
-
-static void visit_tile(Spread *p, const Stmt *list) {
-    for (int i = 0; i < list->body.n; i++) {
-        Stmt *s = list->body.at[i];
-        if (s->kind == STMT_STORE) {
-            p->seen = NULL;
-            find_number(p, s->value);
-            if (p->seen) ask_for_next(p, s->span);
-        } else if (s->kind == STMT_FOR && s->var && p->nunrolled < UNROLLED_MOST && !p->nasked) {
+/* Looks for the number among the statements of a pass over the images. */
+static void find_tile(Spread *p, const Stmt *list) {
+    Tile *t = &p->tile;
+    for (int i = 0; i < list->body.n && !t->number; i++) {
+        const Stmt *s = list->body.at[i];
+        if (s->kind == STMT_STORE && (t->number = find_number(p, s->value))) {
+            t->span = s->span;
+            for (t->nunrolled = 0; t->nunrolled < p->nunrolled; t->nunrolled++) t->unrolled[t->nunrolled] = p->unrolled[t->nunrolled];
+        } else if (s->kind == STMT_FOR && s->var && p->nunrolled < UNROLLED_MOST) {
             p->unrolled[p->nunrolled++] = s;
-            visit_tile(p, s);
+            find_tile(p, s);
             p->nunrolled--;
         }
     }
 }
 
-/* Finds the innermost of loops that are all there is in one another. */
-static void find_images(Spread *p, Stmt *sum) {
-    p->outside = NULL;
-    p->images = sum;
-    for (Stmt *s = sum; (s = prefetch_only_loop(s)); p->images = s) p->outside = p->images;
+/* ---- asking ---- */
+
+static const Affine *with(const Spread *p, const Tile *t, const Affine *at, const Var *v, Affine x) {
+    Affine *to = ARENA_ARRAY(p->a, Affine, t->number->buffer->rank);
+    for (int i = 0; i < t->number->buffer->rank; i++) to[i] = affine_subst(p->a, at[i], v, x);
+    return to;
 }
+
+/* Few channels are asked for in front of the loop over images. */
+static bool asks_ahead(const Tile *t) { return 2 * prefetch_passes(t->unrolled[t->channels]) <= prefetch_passes(images_of(t)); }
+
+/* Asks once for each pass of the tile's unrolled loops from number `loop` on. */
+static void ask(Spread *p, const Tile *t, const Affine *at, int loop) {
+    if (loop == t->nunrolled) {
+        if (p->nasked < ASKED_MOST) p->asked[p->nasked++] = stmt_prefetch(p->a, t->number->buffer, at, p->tile.span);
+        return;
+    }
+    const Stmt *s = t->unrolled[loop];
+    bool depends = affine_coef(byte_of(p, t, at), s->var);
+    for (int64_t i = 0; i < (depends ? prefetch_passes(s) : 1); i++) ask(p, t, depends ? with(p, t, at, s->var, affine_const(s->lo[0].c + i)) : at, loop + 1);
+}
+
+/* Asks for the lines of t whose numbers are at `at`, from the loop over images of the tile at hand. */
+static void ask_for_lines(Spread *p, const Tile *t, const Affine *at) {
+    const Stmt *images = images_of(&p->tile);
+    at = with(p, t, at, images->var, images->lo[0]);
+    if (!asks_ahead(t)) at = with(p, t, at, t->unrolled[t->channels]->var, affine_var(p->a, images->var));
+    ask(p, t, at, 0);
+}
+
+static Affine next_pass(const Spread *p, const Stmt *loop) { return affine_offset(affine_var(p->a, loop->var), loop->step); }
+
+static void ask_for_next(Spread *p) {
+    const Tile *t = &p->tile;
+    ask_for_lines(p, t, with(p, t, t->number->at, t->next->var, next_pass(p, t->next)));
+}
+
+/* Of the first tile of the list at the next pass of the loop around it, by the loops of the tile at hand, which go through the same places. */
+static void ask_for_first(Spread *p) {
+    const Tile *first = &p->first, *t = &p->tile;
+    const Affine *at = first->number->at;
+    int last = p->base - 1;
+    while (last >= 0 && prefetch_passes(p->around[last]) == 1) last--;
+    if (last < 0 || first->nloops != t->nloops + 1 || first->number->buffer != t->number->buffer) return;
+    for (int i = 0, k = 0; i < first->nloops; i++) {
+        const Stmt *loop = first->loop[i];
+        if (loop != first->next && prefetch_passes(loop) != prefetch_passes(t->loop[k])) return;
+        at = with(p, first, at, loop->var, loop == first->next ? loop->lo[0] : affine_var(p->a, t->loop[k++]->var));
+    }
+    ask_for_lines(p, first, with(p, first, at, p->around[last]->var, next_pass(p, p->around[last])));
+}
+
+/* ---- walking ---- */
 
 static void put_first(Spread *p, Stmt *list) {
     Stmt **rest = arena_copy(p->a, list->body.at, sizeof *rest * (size_t)list->body.n);
@@ -109,28 +148,57 @@ static void put_first(Spread *p, Stmt *list) {
 }
 
 static void visit_sum(Spread *p, Stmt *sum) {
-    find_images(p, sum);
-    p->nasked = p->nunrolled = 0;
-    for (int i = 0; i < p->images->body.n; i++)
-        if (prefetch_has_loop(p->images->body.at[i])) return;
-    if (p->outside && prefetch_passes(p->images) > 1) visit_tile(p, p->images);
-    if (p->nasked) put_first(p, p->ahead ? p->outside : p->images);
+    Tile *t = &p->tile;
+    Stmt *images = sum, *outside = NULL;
+    *t = (Tile){0};
+    p->nasked = 0;
+    for (int i = p->base; i < p->naround; i++)
+        if (t->nloops < INSIDE_MOST) t->loop[t->nloops++] = p->around[i];
+    for (Stmt *s = sum; s && t->nloops < INSIDE_MOST; s = prefetch_only_loop(s)) {
+        outside = images;
+        t->loop[t->nloops++] = images = s;
+    }
+    for (int i = 0; i < images->body.n; i++)
+        if (prefetch_has_loop(images->body.at[i])) return;
+    if (images == sum || prefetch_passes(images) < 2) return;
+    find_tile(p, images);
+    t->channels = t->number ? channels_of(p, t) : -1;
+    if (t->channels < 0 || prefetch_passes(t->unrolled[t->channels]) > prefetch_passes(images)) return;
+    t->next = tiles_of(p, t);
+    if (t->next) ask_for_next(p);
+    else if (p->first.number) ask_for_first(p);
+    if (p->nasked) put_first(p, asks_ahead(t->next ? t : &p->first) ? outside : images);
+    if (t->next && !p->first.number) p->first = *t;
+}
+
+static void visit(Spread *p, Stmt *list);
+
+static void visit_statement(Spread *p, Stmt *s) {
+    if (s->kind != STMT_FOR || p->naround == LOOPS_MOST) return;
+    bool lane = prefetch_is_loop(s, LOOP_LANE), serial = prefetch_is_loop(s, LOOP_SERIAL);
+    if (p->lane && serial && prefetch_is_local(s)) {
+        visit_sum(p, s);
+        return;
+    }
+    if (lane) p->lane = s->var;
+    if (serial) p->around[p->naround++] = s;
+    visit(p, s);
+    p->naround -= serial;
+    if (lane) p->lane = NULL;
 }
 
 static void visit(Spread *p, Stmt *list) {
-    for (int i = 0; i < list->body.n; i++) {
-        Stmt *s = list->body.at[i];
-        if (s->kind != STMT_FOR || p->naround == LOOPS_MOST) continue;
-        if (p->lane && prefetch_is_loop(s, LOOP_SERIAL) && prefetch_is_local(s)) {
-            visit_sum(p, s);
-            continue;
-        }
-        bool lane = prefetch_is_loop(s, LOOP_LANE), serial = prefetch_is_loop(s, LOOP_SERIAL);
-        if (lane) p->lane = s->var;
-        if (serial) p->around[p->naround++] = s;
-        visit(p, s);
-        p->naround -= serial;
-        if (lane) p->lane = NULL;
+    Tile first = p->first;
+    int base = p->base;
+    bool several = !p->lane && list->body.n > 1;
+    if (several) {
+        p->base = p->naround;
+        p->first = (Tile){0};
+    }
+    for (int i = 0; i < list->body.n; i++) visit_statement(p, list->body.at[i]);
+    if (several) {
+        p->base = base;
+        p->first = first;
     }
 }
 

@@ -267,6 +267,21 @@ START_TEST(next_tile) { /* image i asks for the line of channel i of the next ti
 }
 END_TEST
 
+/* Behind two tiles of 13 channels one of 11, for each pass of b. */
+#define LEFT_OVER(passes) "for b = 0 .. " passes " {\nfor c = 0 .. 2 {\nlane l = 0 .. 16 {\ns[l] = 0.0\n" TILE("13", "w[37*b + 13*c + u, 16*v + 64*r + i]") "w[1023, l] = s[l]\n}\n}\n" \
+    "lane l = 0 .. 16 {\ns[l] = 0.0\nfor p = 0 .. 8 {\nfor i = 0 .. 16 {\nunroll u = 0 .. 11 {\ns[l] = fma(w[37*b + 26 + u, 16*p + i], y[0, 0, p, i, l], s[l])\n}\n}\n}\nw[1023, l] = s[l]\n}\n}\n"
+
+START_TEST(first_tile) { /* what is left over asks for the first tile of the next pass; of a loop with one pass there is none */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, LEFT_OVER("5"));
+    EXPECT(count(text, "prefetch") == 4 && strstr(text, "prefetch w[37*b + 13*c + i + 13, 16*v]"));
+    EXPECT(strstr(text, "prefetch w[37*b + i + 37, 16*p]") && strstr(text, "prefetch w[37*b + i + 37, 16*p + 64]"));
+    text = prefetched(a, LEFT_OVER("1"));
+    EXPECT(count(text, "prefetch") == 2 && !strstr(text, "16*p]"));
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(no_next_tile) { /* numbers that lie apart; each lane its own; a loop around that is no tile's; more channels than images */
     Arena *a = arena_new();
     const char *text = prefetched(a, TILES(TILE("13", "w[13*c + u, 16*v + 64*r + 2*i]")));
@@ -303,6 +318,7 @@ int main(void) {
     tcase_add_test(tc, sums_of_what_is_near);
     tcase_add_test(tc, sums_of_what_was_made_far_away);
     tcase_add_test(tc, next_tile);
+    tcase_add_test(tc, first_tile);
     tcase_add_test(tc, no_next_tile);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
