@@ -98,8 +98,9 @@ static bool asks_ahead(const Tile *t) { return 2 * prefetch_passes(t->unrolled[t
 
 /* Asks once for each pass of the tile's unrolled loops from number `loop` on. */
 static void ask(Spread *p, const Tile *t, const Affine *at, int loop) {
+    if (p->nasked == ASKED_MOST) return;
     if (loop == t->nunrolled) {
-        if (p->nasked < ASKED_MOST) p->asked[p->nasked++] = stmt_prefetch(p->a, t->number->buffer, at, p->tile.span);
+        p->asked[p->nasked++] = stmt_prefetch(p->a, t->number->buffer, at, p->tile.span);
         return;
     }
     const Stmt *s = t->unrolled[loop];
