@@ -11,7 +11,7 @@
  *     in sums          What the next pass of a loop over several nests reads is asked for inside the sums of this one (prefetch_sums.c).
  *     tile after tile  What the next tile of sums multiplies, a line of each channel, is asked for while this one goes through its images (prefetch_spread.c).
  *
- * Only loads of vectors count (but in sums, where all do), and rows of squares that are turned round (stmt_turns); nothing is asked for twice in a pass.
+ * Only loads of vectors count (but in sums and tiles), and rows of squares that are turned round (stmt_turns); each of the four asks for nothing twice in a pass.
  */
 #ifndef NETC_PREFETCH_H
 #define NETC_PREFETCH_H

@@ -1,4 +1,4 @@
-/* prefetch_internal.h: what prefetch.c (what a kernel reads soon) and prefetch_sums.c (what its next pass reads, asked for inside its sums) and prefetch_spread.c (what the next tile of sums multiplies) share. */
+/* prefetch_internal.h: what prefetch.c (what a kernel reads soon), prefetch_sums.c (what its next pass reads, asked for inside its sums) and prefetch_spread.c (what the next tile of sums multiplies) share. */
 #ifndef NETC_PREFETCH_INTERNAL_H
 #define NETC_PREFETCH_INTERNAL_H
 

@@ -37,10 +37,11 @@ static Affine byte_of(const Spread *p, const Tile *t, const Affine *at) { return
 
 /* ---- finding tiles ---- */
 
-/* The number that sums multiply, if each lane takes the same and the loop goes through a line of it. */
+/* The number that sums multiply, if each lane takes the same and the loop goes through a line of it. Not weights: there the loop goes through something else, and they are read
+ * again and again. */
 static const Expr *find_number(const Spread *p, const Expr *e) {
     const Stmt *images = images_of(&p->tile);
-    if (e->kind == EXPR_LOAD && e->buffer->space != SPACE_LOCAL && e->buffer->rank) {
+    if (e->kind == EXPR_LOAD && e->buffer->space != SPACE_LOCAL && e->buffer->space != SPACE_STATE && e->buffer->rank) {
         Affine byte = prefetch_byte(p->a, e->buffer, e->at);
         int64_t along = affine_coef(byte, images->var);
         return !affine_coef(byte, p->lane) && along == elem_bytes(e->buffer->elem) && along * prefetch_passes(images) <= LINE ? e : NULL;
@@ -132,7 +133,7 @@ static void ask_for_first(Spread *p) {
     if (last < 0 || first->nloops != t->nloops + 1 || first->number->buffer != t->number->buffer) return;
     for (int i = 0, k = 0; i < first->nloops; i++) {
         const Stmt *loop = first->loop[i];
-        if (loop != first->next && prefetch_passes(loop) != prefetch_passes(t->loop[k])) return;
+        if (loop != first->next && (k == t->nloops || prefetch_passes(loop) != prefetch_passes(t->loop[k]))) return;
         at = with(p, first, at, loop->var, loop == first->next ? loop->lo[0] : affine_var(p->a, t->loop[k++]->var));
     }
     ask_for_lines(p, first, with(p, first, at, p->around[last]->var, next_pass(p, p->around[last])));

@@ -97,11 +97,12 @@ static double stream_cycles(const Search *q, int64_t lines) {
     return bytes <= BYTES_NEAR ? 0 : (double)(lines * q->lanes * 4) / schedule_bytes_per_cycle((double)bytes);
 }
 
-static int64_t bytes_along(const Expr *load, const Var *v) {
-    int64_t bytes = elem_bytes(load->buffer->elem), along = 0;
-    for (int i = load->buffer->rank - 1; i >= 0; i--) {
-        along += affine_coef(load->at[i], v) * bytes;
-        if (load->buffer->dim[i] < 0 || !checked_mul(bytes, load->buffer->dim[i], &bytes)) return 0;
+/* Bytes from one element of what is loaded to the next along v, in a buffer that is laid out as others see it; 0: none, or not known. */
+static int64_t bytes_along(const Buffer *b, const Affine *at, const Var *v) {
+    int64_t bytes = elem_bytes(b->elem), along = 0;
+    for (int i = b->rank - 1; i >= 0; i--) {
+        along += affine_coef(at[i], v) * bytes;
+        if (b->dim[i] < 0 || !checked_mul(bytes, b->dim[i], &bytes)) return 0;
     }
     return llabs(along);
 }
@@ -113,11 +114,11 @@ static double spread_cycles(const Search *q, const Expr *load, const int64_t siz
     double lines = 1, steps = 1;
     if (load->buffer->space != SPACE_STATE || block_bytes(load) * load->buffer->dim[0] <= BYTES_FIRST) return 0;
     for (int k = 0; k < TILED_AXES; k++) {
-        int64_t apart = axes[k] < 0 ? 0 : bytes_along(load, q->n->axis[axes[k]].var);
+        int64_t apart = axes[k] < 0 ? 0 : bytes_along(load->buffer, load->at, q->n->axis[axes[k]].var);
         if (apart) lines *= (double)size[axes[k]] * (double)i64_min(apart, LINE) / LINE;
     }
     for (int i = 0; i < q->n->naxes; i++) {
-        int64_t apart = q->n->axis[i].reduce ? bytes_along(load, q->n->axis[i].var) : 0;
+        int64_t apart = q->n->axis[i].reduce ? bytes_along(load->buffer, load->at, q->n->axis[i].var) : 0;
         if (apart && apart < LINE) steps *= (double)i64_max(1, q->n->axis[i].extent);
     }
     return lines * LINE / (steps < LINE / 4 ? steps : LINE / 4) / schedule_bytes_per_cycle(0);
@@ -181,11 +182,7 @@ static int64_t axis_units(const Search *q, int i) {
 /* Do neighbours along v lie a multiple of a page apart in this buffer of parameters, which is laid out as others see it? Their lines share a set of the first-level cache. */
 static bool crowds(const Buffer *b, const Affine *at, const Var *v) {
     enum { PAGE = 4096 };
-    int64_t bytes = elem_bytes(b->elem), along = 0;
-    for (int i = b->rank - 1; i >= 0 && b->space == SPACE_STATE; i--) {
-        along += affine_coef(at[i], v) * bytes;
-        if (b->dim[i] < 0 || !checked_mul(bytes, b->dim[i], &bytes)) return false;
-    }
+    int64_t along = b->space == SPACE_STATE ? bytes_along(b, at, v) : 0;
     return along && along % PAGE == 0;
 }
 

@@ -30,27 +30,28 @@ static int64_t stretch(const ConvShape *c, int d, int64_t points) {
     return c->kernel[d] == 1 ? points : (points - 1) * c->stride[d] + (c->kernel[d] - 1) * c->dilation[d] + 1;
 }
 
-/* As few parts as have sums of no more than these bytes, which a second-level cache holds beside the operands. */
-static int64_t parts_of(const ConvShape *c, int64_t channels, int64_t width) {
-    enum { SUMS_BYTES = 80 << 10 };
-    int64_t parts = 1;
-    while (parts < channels && (channels % parts || capped_mul(4 * width * places(c), channels / parts) > SUMS_BYTES)) parts++;
-    return parts;
+enum { SUMS_BYTES = 80 << 10, TURNED_BYTES = 84 << 10, SPREAD_LEAST = 16 };
+
+/* Channels of a part: the most that divide all and have sums of no more bytes than these, which a second-level cache holds beside the operands; where these are few, the fewest above, up to a limit. */
+static int64_t spread_of(const ConvShape *c, int64_t channels, int64_t width) {
+    int64_t most = i64_min(channels, i64_max(1, SUMS_BYTES / capped_mul(4 * width, places(c)))), below = most, parts = channels / most;
+    while (channels % below) below--;
+    while (channels % parts) parts--;
+    return below < SPREAD_LEAST && channels / parts <= 8 * most ? channels / parts : below;
 }
 
-/* Rows of dy at a time: one, or as many as divide all rows and have no more than these bytes turned for them. */
+/* Rows of dy at a time: one, or as many as divide all rows and have no more than TURNED_BYTES turned for them. */
 static Turned turned_side(const ConvShape *c, bool on_x, int lanes) {
-    enum { TURNED_BYTES = 84 << 10 };
     int64_t channels = on_x ? c->in : c->out, others = on_x ? c->out : c->in;
-    Turned t = {.c = *c, .on_x = on_x, .width = channels % (2 * lanes) ? lanes : 2 * lanes, .rows = c->rows + 1};
-    t.parts = parts_of(c, others, t.width);
-    t.spread = others / t.parts;
+    Turned t = {.c = *c, .on_x = on_x, .width = channels % (2 * lanes) ? lanes : 2 * lanes};
+    t.spread = spread_of(c, others, t.width);
+    t.parts = others / t.spread;
     t.taps = t.spread * places(c);
     t.across = on_x ? stretch(c, 1, c->cols) : c->cols;
-    do {
-        t.rows--;
-        t.tall = on_x ? stretch(c, 0, t.rows) : t.rows;
-    } while (t.rows > 1 && (c->rows % t.rows || capped_mul(capped_mul(4 * t.width * lanes, t.across), t.tall) > TURNED_BYTES));
+    int64_t most = TURNED_BYTES / capped_mul(4 * t.width * lanes, t.across);
+    t.rows = i64_max(1, i64_min(c->rows, most));
+    while (t.rows > 1 && (c->rows % t.rows || (on_x && stretch(c, 0, t.rows) > most))) t.rows--;
+    t.tall = on_x ? stretch(c, 0, t.rows) : t.rows;
     return t;
 }
 
@@ -58,9 +59,10 @@ static Turned turned_side(const ConvShape *c, bool on_x, int lanes) {
  * tiles that take all there is. Runs of one vector, where each multiply-add loads a number of its own, are worse than the small sums of a group, but those of a few points, each of which ends
  * in a sum over the lanes. */
 static bool side_pays(const ConvShape *c, bool on_x, int lanes) {
-    enum { TERMS_LEAST = 40, SPREAD_LEAST = 16, TAPS_LEAST = 56, POINTS_MOST = 16 };
+    enum { TERMS_LEAST = 40, TAPS_LEAST = 56, POINTS_MOST = 16 };
     if (lanes == 1 || (on_x ? c->in : c->out) % lanes || c->cols * lanes < TERMS_LEAST) return false;
     Turned t = turned_side(c, on_x, lanes);
+    if (t.tall > 2 * c->kernel[0] * t.rows) return false; /* most of it would not be used */
     return (t.spread >= SPREAD_LEAST || t.taps >= TAPS_LEAST) && (t.width > lanes || c->groups == 1 || c->rows * c->cols <= POINTS_MOST);
 }
 

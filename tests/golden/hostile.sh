@@ -73,6 +73,8 @@ printf 'max_pool(3, stride=1073741824, pad=1) -> conv(1, 1, pad=1073741824)' | n
 printf 'adaptive_avg_pool(1073741824)' | net >huge_size.net; check huge_size 1
 printf 'network n(1, 1, 1000000000) -> 10 { conv(1, 1) -> max_pool((1, 5), stride=(1, 1000000000)) -> flatten -> linear(10) }\ntrain { batch = 1 }\n' >huge_stride.net
 check huge_stride 0 --emit=plan=/dev/null
+printf 'network n(16, 1, 3) -> 10 { conv(1000000007, 1) -> global_avg_pool; linear(10) }\ntrain { data = synthetic(); batch = 16 }\n' >huge_channels.net
+check huge_channels 0 --emit=plan=/dev/null
 printf 'network n(1, 1000000, 1000000) -> 10 { conv(64, 3) -> global_avg_pool -> linear(10) }\ntrain { batch = 1073741824 }\n' >huge_batch.net
 check huge_batch 1 --emit=plan=/dev/null
 { printf '# args\n\nnetwork n(1, 8, 8) -> 10 { relu -> '; repeat ' ' 900000; printf 'con(3) }\n'; } >far_right.net; check far_right 1

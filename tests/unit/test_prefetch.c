@@ -251,46 +251,48 @@ START_TEST(sums_of_what_was_made_far_away) { /* more than the core's own cache h
 }
 END_TEST
 
-/* Sums of a tile of so many channels (rows of w), whose images lie side by side, at 8 points; the sum takes `number` of it. */
+/* Sums of a tile of so many channels (rows of x), whose images lie side by side, at 8 points; the sum takes `number` of it. */
 #define TILE(channels, number) "for v = 0 .. 8 {\nfor i = 0 .. 16 {\nunroll u = 0 .. " channels " {\nunroll r = 0 .. 2 {\ns[l] = fma(" number ", y[0, 0, v, i, l], s[l])\n}\n}\n}\n}\n"
-#define TILES(tile) "for c = 0 .. 9 {\nlane l = 0 .. 16 {\ns[l] = 0.0\n" tile "w[1023, l] = s[l]\n}\n}\n"
+#define TILES(tile) "for c = 0 .. 3 {\nlane l = 0 .. 16 {\ns[l] = 0.0\n" tile "w[1023, l] = s[l]\n}\n}\n"
 
 START_TEST(next_tile) { /* image i asks for the line of channel i of the next tile, at both places of the kernel; few channels are asked for in front of the images */
     Arena *a = arena_new();
-    const char *text = prefetched(a, TILES(TILE("13", "w[13*c + u, 16*v + 64*r + i]")));
-    EXPECT(count(text, "prefetch") == 2 && strstr(text, "prefetch w[13*c + i + 13, 16*v]") && strstr(text, "prefetch w[13*c + i + 13, 16*v + 64]"));
+    const char *text = prefetched(a, TILES(TILE("13", "x[0, 0, 13*c + u, v + 8*r, i]")));
+    EXPECT(count(text, "prefetch") == 2 && strstr(text, "prefetch x[0, 0, 13*c + i + 13, v, 0]") && strstr(text, "prefetch x[0, 0, 13*c + i + 13, v + 8, 0]"));
     EXPECT(in_order(text, "for i = 0 .. 16", "prefetch") && !in_order(text, "prefetch", "for i = 0 .. 16"));
-    text = prefetched(a, TILES(TILE("5", "w[5*c + u, 16*v + 64*r + i]")));
-    EXPECT(count(text, "prefetch") == 10 && strstr(text, "prefetch w[5*c + 5, 16*v]") && strstr(text, "prefetch w[5*c + 9, 16*v + 64]"));
+    text = prefetched(a, TILES(TILE("5", "x[0, 0, 5*c + u, v + 8*r, i]")));
+    EXPECT(count(text, "prefetch") == 10 && strstr(text, "prefetch x[0, 0, 5*c + 5, v, 0]") && strstr(text, "prefetch x[0, 0, 5*c + 9, v + 8, 0]"));
     EXPECT(in_order(text, "prefetch", "for i = 0 .. 16") && !in_order(text, "for i = 0 .. 16", "prefetch"));
     arena_free(a);
 }
 END_TEST
 
 /* Behind two tiles of 13 channels one of 11, for each pass of b. */
-#define LEFT_OVER(passes) "for b = 0 .. " passes " {\nfor c = 0 .. 2 {\nlane l = 0 .. 16 {\ns[l] = 0.0\n" TILE("13", "w[37*b + 13*c + u, 16*v + 64*r + i]") "w[1023, l] = s[l]\n}\n}\n" \
-    "lane l = 0 .. 16 {\ns[l] = 0.0\nfor p = 0 .. 8 {\nfor i = 0 .. 16 {\nunroll u = 0 .. 11 {\ns[l] = fma(w[37*b + 26 + u, 16*p + i], y[0, 0, p, i, l], s[l])\n}\n}\n}\nw[1023, l] = s[l]\n}\n}\n"
+#define LEFT_OVER(passes) "for b = 0 .. " passes " {\nfor c = 0 .. 2 {\nlane l = 0 .. 16 {\ns[l] = 0.0\n" TILE("13", "x[0, b, 13*c + u, v + 8*r, i]") "w[1023, l] = s[l]\n}\n}\n" \
+    "lane l = 0 .. 16 {\ns[l] = 0.0\nfor p = 0 .. 8 {\nfor i = 0 .. 16 {\nunroll u = 0 .. 11 {\ns[l] = fma(x[0, b, 26 + u, p, i], y[0, 0, p, i, l], s[l])\n}\n}\n}\nw[1023, l] = s[l]\n}\n}\n"
 
 START_TEST(first_tile) { /* what is left over asks for the first tile of the next pass; of a loop with one pass there is none */
     Arena *a = arena_new();
-    const char *text = prefetched(a, LEFT_OVER("5"));
-    EXPECT(count(text, "prefetch") == 4 && strstr(text, "prefetch w[37*b + 13*c + i + 13, 16*v]"));
-    EXPECT(strstr(text, "prefetch w[37*b + i + 37, 16*p]") && strstr(text, "prefetch w[37*b + i + 37, 16*p + 64]"));
+    const char *text = prefetched(a, LEFT_OVER("4"));
+    EXPECT(count(text, "prefetch") == 4 && strstr(text, "prefetch x[0, b, 13*c + i + 13, v, 0]"));
+    EXPECT(strstr(text, "prefetch x[0, b + 1, i, p, 0]") && strstr(text, "prefetch x[0, b + 1, i, p + 8, 0]"));
     text = prefetched(a, LEFT_OVER("1"));
-    EXPECT(count(text, "prefetch") == 2 && !strstr(text, "16*p]"));
+    EXPECT(count(text, "prefetch") == 2 && !strstr(text, "b + 1"));
     arena_free(a);
 }
 END_TEST
 
-START_TEST(no_next_tile) { /* numbers that lie apart; each lane its own; a loop around that is no tile's; more channels than images */
+START_TEST(no_next_tile) { /* numbers that lie apart; each lane its own; weights; a loop around that is no tile's; more channels than images */
     Arena *a = arena_new();
-    const char *text = prefetched(a, TILES(TILE("13", "w[13*c + u, 16*v + 64*r + 2*i]")));
+    const char *text = prefetched(a, TILES(TILE("13", "x[0, 0, 13*c + u, i + 8*r, v]")));
     EXPECT(count(text, "prefetch") == 0);
-    text = prefetched(a, TILES(TILE("13", "w[13*c + u, 16*v + 64*r + i + 16*l]")));
+    text = prefetched(a, TILES(TILE("13", "x[0, 0, 13*c + u, i + 8*r, l]")));
     EXPECT(count(text, "prefetch") == 0);
-    text = prefetched(a, TILES(TILE("13", "w[c + u, 16*v + 64*r + i]")));
+    text = prefetched(a, TILES(TILE("13", "w[13*c + u, 16*v + 64*r + i]")));
     EXPECT(count(text, "prefetch") == 0);
-    text = prefetched(a, TILES(TILE("17", "w[17*c + u, 16*v + 64*r + i]")));
+    text = prefetched(a, TILES(TILE("13", "x[0, 0, c + u, v + 8*r, i]")));
+    EXPECT(count(text, "prefetch") == 0);
+    text = prefetched(a, TILES(TILE("17", "x[0, 0, 17*c + u, v + 8*r, i]")));
     EXPECT(count(text, "prefetch") == 0);
     arena_free(a);
 }
