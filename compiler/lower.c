@@ -52,6 +52,8 @@ void lower_fix_image(Lower *lw, const Var *v) { lw->image = affine_var(lw->a, v)
 int lower_images(const Lower *lw) { return lw->lanes; }
 bool lower_turns_lanes(const Lower *lw) { return lw->turned; }
 
+bool lower_goes_across(const Lower *lw) { return lw->group->domain == ACROSS; }
+
 void lower_block_axis(Lower *lw, Nest *nest) {
     if (lw->group->domain != ACROSS) return;
     lw->block = affine_var(lw->a, nest_axis(lw->a, nest, "b", lw->plan->chunks, false));

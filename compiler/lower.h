@@ -99,6 +99,8 @@ int lower_images(const Lower *lw);
 Buffer *lower_scratch(Lower *lw, const char *name, Type type);
 /* Does the rule put the lanes elsewhere in the kernel at hand? */
 bool lower_turns_lanes(const Lower *lw);
+/* Does the group run across the batch (see across)? */
+bool lower_goes_across(const Lower *lw);
 /* Where the group runs across the batch: adds the space axis over its lane blocks, of which loads and stores of batched values then are;
  * elsewhere nothing. */
 void lower_block_axis(Lower *lw, Nest *nest);

@@ -342,22 +342,39 @@ static void lower_kernel(Lower *lw, const Node *n) {
     lower_emit_points(lw, nest, n, f.n * f.n, at, out);
 }
 
+/* Items of a product over the whole batch are parts of the output channels of a place. A task has several, which lie behind one another: each asks for the next one's weights
+ * (prefetch_sums.c), and those behind the task's last are most likely another thread's to multiply. */
+static int64_t parts_of(int64_t places, int64_t packs) {
+    enum { ITEMS_LEAST = 192 };
+    int64_t parts = 1;
+    while (parts < packs && (packs % parts || places * parts < ITEMS_LEAST)) parts++;
+    return parts;
+}
+
 static void lower_product(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
     Packing u = packing_of(n->arg[1]->type, n->arg[0]->type.dim[1]);
+    bool across = lower_goes_across(lw);
+    int64_t parts = across ? parts_of(n->type.dim[0], u.packs) : 1;
+    Affine place, first = affine_const(0);
+    if (across) {
+        place = lower_open_loop(lw, "p", n->type.dim[0]);
+        first = affine_scale(a, lower_open_items(lw, "part", parts, affine_scale(a, place, parts), n->type.dim[0] * parts), u.packs / parts);
+    }
     Nest *nest = lower_nest(lw, n);
-    const Var *p = nest_axis(a, nest, "p", n->type.dim[0], false), *i = nest_axis(a, nest, "ki", u.pack, false);
-    const Var *o = nest_axis(a, nest, "ko", u.packs, false);
+    if (!across) place = affine_var(a, nest_axis(a, nest, "p", n->type.dim[0], false));
+    const Var *i = nest_axis(a, nest, "ki", u.pack, false), *o = nest_axis(a, nest, "ko", u.packs / parts, false);
     nest_keep_far(nest);
     lower_block_axis(lw, nest);
     Affine tile = lower_step_points(lw, nest, "t", n->type.dim[2]);
     const Var *co = nest_axis(a, nest, "co", u.lines, true), *ci = nest_axis(a, nest, "ci", u.line, true);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
-    Affine place = lower_affine(lw, p, 1, 0), inner = lower_affine(lw, i, 1, 0), outer = lower_affine(lw, o, 1, 0), within = lower_affine(lw, ci, 1, 0);
-    Affine channel = pair(lw, lower_affine(lw, co, 1, 0), u.line, within);
-    const Expr *weight = lower_load(lw, n->arg[1], lower_at(lw, 4, place, pair(lw, outer, u.lines, lower_affine(lw, co, 1, 0)), inner, within));
+    Affine inner = affine_var(a, i), outer = affine_add(a, first, affine_var(a, o)), within = affine_var(a, ci);
+    Affine channel = pair(lw, affine_var(a, co), u.line, within);
+    const Expr *weight = lower_load(lw, n->arg[1], lower_at(lw, 4, place, pair(lw, outer, u.lines, affine_var(a, co)), inner, within));
     nest_update(nest, acc, expr_ternary(a, EXPR_FMA, weight, lower_load(lw, n->arg[0], lower_at(lw, 3, place, channel, tile)), acc));
     lower_emit(lw, nest, n, lower_at(lw, 3, place, pair(lw, outer, u.pack, inner), tile), acc);
+    for (int k = 0; across && k < 2; k++) lower_close_loop(lw);
 }
 
 /* The run of tiles that have `points` rows (or columns) of the picture in them. */
