@@ -484,15 +484,12 @@ static void lower_points(Lower *lw, const Node *n) {
     int64_t cell[2];
     Type type = flat_type(lw, n->type);
     cell_of_args(lw, n, cell);
-    for (int i = 0; i < type.rank; i++) {
-        if (i) {
-            at[i] = lower_cell_axes(lw, nest, cell, i - 1, type.dim[i], false);
-            continue;
-        }
-        const Var *v = nest_axis(lw->a, nest, type.batched ? "c" : "p", type.dim[i], false);
-        at[i] = affine_var(lw->a, v);
+    if (type.rank) {
+        const Var *v = nest_axis(lw->a, nest, type.batched ? "c" : "p", type.dim[0], false);
+        at[0] = affine_var(lw->a, v);
         if (!type.batched) lw->lane_axis = v;
     }
+    for (int i = 1; i < type.rank; i++) at[i] = lower_cell_axes(lw, nest, cell, i - 1, type.dim[i], false);
     int64_t points = lower_writes_out(cell) ? cell[0] * cell[1] : 1;
     for (int64_t k = 0; k < points; k++) {
         Affine *point = arena_copy(lw->a, at, sizeof at);

@@ -137,14 +137,13 @@ static Stmt *ask_for(const Pass *p, const Line *x, const Var *v, int64_t further
     return stmt_prefetch(p->a, x->buffer, at, x->span);
 }
 
-/* Puts n statements, spread evenly, in front of those of the list from number `from` to its end or (close) all in front of that one. */
-static void insert(Pass *p, Stmt *list, int from, bool close, Stmt *const *asked, int n) {
+void prefetch_insert(Arena *a, Stmt *list, int from, bool close, Stmt *const *asked, int n) {
     int old = list->body.n - from, done = 0;
-    Stmt **rest = arena_copy(p->a, &list->body.at[from], sizeof *rest * (size_t)old);
+    Stmt **rest = arena_copy(a, &list->body.at[from], sizeof *rest * (size_t)old);
     list->body.n = from;
     for (int i = 0; i < old; i++) {
-        for (; done < n && (close || (int64_t)done * old < (int64_t)(i + 1) * n); done++) stmt_add(p->a, list, asked[done]);
-        stmt_add(p->a, list, rest[i]);
+        for (; done < n && (close || (int64_t)done * old < (int64_t)(i + 1) * n); done++) stmt_add(a, list, asked[done]);
+        stmt_add(a, list, rest[i]);
     }
 }
 
@@ -157,7 +156,7 @@ static int ask_behind_sum(Pass *p, Stmt *list, int i) {
     for (int j = i + 1; j < list->body.n; j++)
         if (!add_stmt(p, list->body.at[j], l)) break;
     for (int k = 0; k < l->n; k++) l->asked[k] = ask_for(p, &l->line[k], NULL, 0);
-    insert(p, list, i, true, l->asked, l->n);
+    prefetch_insert(p->a, list, i, true, l->asked, l->n);
     return l->n;
 }
 
@@ -217,7 +216,7 @@ static void ask_ahead(Pass *p, Stmt *list) {
     int n = 0;
     for (int i = 0; i < l->n; i++)
         if (is_fresh(l, i, d.loop) && is_fresh(l, i, inner)) l->asked[n++] = ask_for(p, &l->line[i], d.loop->var, d.passes * d.loop->step);
-    insert(p, list, 0, false, l->asked, n);
+    prefetch_insert(p->a, list, 0, false, l->asked, n);
 }
 
 /* ---- walking ---- */

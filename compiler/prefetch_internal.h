@@ -19,6 +19,9 @@ Stmt *prefetch_only_loop(const Stmt *s);
 /* Bytes from the start of the buffer's space to buffer[at]. */
 Affine prefetch_byte(Arena *a, const Buffer *b, const Affine *at);
 
+/* Puts n statements, spread evenly, in front of those of the list from number `from` to its end or (close) all in front of that one. */
+void prefetch_insert(Arena *a, Stmt *list, int from, bool close, Stmt *const *asked, int n);
+
 /* Adds the requests of prefetch_sums.c to the kernel. */
 void prefetch_sums(Arena *a, Kernel *k);
 /* Adds those of prefetch_spread.c. */

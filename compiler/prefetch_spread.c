@@ -141,14 +141,6 @@ static void ask_for_first(Spread *p) {
 
 /* ---- walking ---- */
 
-static void put_first(Spread *p, Stmt *list) {
-    Stmt **rest = arena_copy(p->a, list->body.at, sizeof *rest * (size_t)list->body.n);
-    int n = list->body.n;
-    list->body.n = 0;
-    for (int i = 0; i < p->nasked; i++) stmt_add(p->a, list, p->asked[i]);
-    for (int i = 0; i < n; i++) stmt_add(p->a, list, rest[i]);
-}
-
 static void visit_sum(Spread *p, Stmt *sum) {
     Tile *t = &p->tile;
     Stmt *images = sum, *outside = NULL;
@@ -169,7 +161,7 @@ static void visit_sum(Spread *p, Stmt *sum) {
     t->next = tiles_of(p, t);
     if (t->next) ask_for_next(p);
     else if (p->first.number) ask_for_first(p);
-    if (p->nasked) put_first(p, asks_ahead(t->next ? t : &p->first) ? outside : images);
+    if (p->nasked) prefetch_insert(p->a, asks_ahead(t->next ? t : &p->first) ? outside : images, 0, true, p->asked, p->nasked);
     if (t->next && !p->first.number) p->first = *t;
 }
 

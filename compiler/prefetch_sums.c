@@ -305,12 +305,6 @@ static Affine pass_number(Arena *a, const Leaf *x, int last, int but) {
     return n;
 }
 
-static void put_first(Arena *a, Stmt *list, Stmt *first) {
-    stmt_add(a, list, first);
-    for (int i = list->body.n - 1; i > 0; i--) list->body.at[i] = list->body.at[i - 1];
-    list->body.at[0] = first;
-}
-
 /* What a leaf asks for: of the `fresh` bytes of a strip, from number `from` on, `step` in each pass of its loop number `level`. */
 typedef struct Request { const Reading *reading; Walk walk; int64_t fresh, from, step; int level; } Request;
 
@@ -366,7 +360,8 @@ static void ask(Sums *p, const Leaf *x, const Request *q) {
         for (int64_t line = 0; line < ceil_div(q->step, LINE); line++) {
             Affine *here = arena_copy(p->a, at, sizeof *at * (size_t)r->buffer->rank);
             here[last] = affine_offset(here[last], (strip * r->apart + line * LINE) / size);
-            put_first(p->a, x->loop[q->level], stmt_prefetch(p->a, r->buffer, here, r->span));
+            Stmt *request = stmt_prefetch(p->a, r->buffer, here, r->span);
+            prefetch_insert(p->a, x->loop[q->level], 0, true, &request, 1);
         }
 }
 
