@@ -467,8 +467,14 @@ Affine lower_open_items(Lower *lw, const char *name, int64_t extent, Affine befo
 }
 
 void lower_open_lanes(Lower *lw) {
+    lw->lanes_outside = lw->into;
     open_loop(lw, "l", LOOP_LANE, affine_const(0), affine_const(lw->lanes), &lw->lane);
     lw->image = affine_var(lw->a, lw->lane);
+}
+
+void lower_close_lanes(Lower *lw) {
+    lw->into = lw->lanes_outside;
+    lw->lane = NULL;
 }
 
 /* The cells in which the arguments of a pointwise operator have to be read. */

@@ -90,8 +90,9 @@ Affine lower_open_items(Lower *lw, const char *name, int64_t extent, Affine befo
 Affine lower_open_loop(Lower *lw, const char *name, int64_t extent);
 void lower_open_blocks(Lower *lw);
 void lower_close_loop(Lower *lw);
-/* From here on, images are in the lanes (turns_lanes). */
+/* From here on, or until they are closed, images are in the lanes (turns_lanes). */
 void lower_open_lanes(Lower *lw);
+void lower_close_lanes(Lower *lw);
 /* Lanes are elsewhere (turns_lanes): loads of batched values are of the image number `v` of the block; their count. */
 void lower_fix_image(Lower *lw, const Var *v);
 int lower_images(const Lower *lw);

@@ -48,6 +48,7 @@ struct Lower {
     Affine block;            /* the lane block at hand, counted in the batch */
     Affine image;            /* the image's place in its block: the lane variable, or a plain one */
     const Var *lane;         /* the lane variable around, or null */
+    Stmt *lanes_outside;     /* where nests went before its loop was opened */
     const Var *lane_axis;    /* the nest's axis with the lanes, or null */
     const Var *step;         /* several stages: the step at hand */
     const Var *step_axis;    /* the axis of the nest at hand whose point is the step (lower_step_axis), or null ... */

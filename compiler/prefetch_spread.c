@@ -1,13 +1,18 @@
-/* prefetch_spread.c: a tile of sums asks for the numbers that the next tile multiplies.
+/* prefetch_spread.c: a tile of sums asks for the numbers that the next tile multiplies, and for the parameters that it updates.
  *
  * Where channels are in the lanes, the innermost loop of a tile goes through the images, whose numbers lie side by side in a line, and the tile takes such a number of
  * each of some channels: as many short streams, which the processor does not follow. Each pass of that loop has time to ask for one line: image number i for the line
  * that the channel number i of the next tile is read from at the same place. Where channels are much fewer than images, all are asked for in front of the loop.
  * Behind the last of the loop over tiles comes the tile of what is left over: it asks for the first one of the next pass of the loop around both.
+ *
+ * Parameters that are updated behind a sum are asked for in front of it (prefetch.c), which is late where the sum has few terms. So the tile before asks for them, too: each pass of its loop over
+ * lane blocks for a row of them, or for every so manieth.
  */
 #include "prefetch_internal.h"
 
-enum { LOOPS_MOST = 80, ASKED_MOST = 16, UNROLLED_MOST = 8, INSIDE_MOST = 16 };
+#include <stdlib.h>
+
+enum { LOOPS_MOST = 80, BLOCKS = 8 /* lane blocks of a usual batch */, ASKED_MOST = 16, UNROLLED_MOST = 8, INSIDE_MOST = 16 };
 
 /* A tile: the number that all its sums take, the loops over its points (unrolled), and the serial ones from the list of statements that it is in. */
 typedef struct Tile {
@@ -70,19 +75,32 @@ static const Stmt *tiles_of(const Spread *p, const Tile *t) {
     return NULL;
 }
 
-/* Looks for the number among the statements of a pass over the images. */
-static void find_tile(Spread *p, const Stmt *list) {
+/* A vector of parameters. */
+static const Expr *find_parameters(const Spread *p, const Expr *e) {
+    if (e->kind == EXPR_LOAD) return e->buffer->space == SPACE_STATE && affine_coef(prefetch_byte(p->a, e->buffer, e->at), p->lane) ? e : NULL;
+    const Expr *found = NULL;
+    for (int i = 0, n = expr_operands(e->kind); i < n && !found; i++) found = find_parameters(p, e->arg[i]);
+    return found;
+}
+
+typedef const Expr *Find(const Spread *p, const Expr *e);
+
+static void find_in(Spread *p, const Stmt *s, Find *find);
+
+/* Looks for a load among the statements from number `from` on, unrolled loops included. */
+static void find_tile(Spread *p, const Stmt *list, int from, Find *find) {
+    for (int i = from; i < list->body.n && !p->tile.number; i++) find_in(p, list->body.at[i], find);
+}
+
+static void find_in(Spread *p, const Stmt *s, Find *find) {
     Tile *t = &p->tile;
-    for (int i = 0; i < list->body.n && !t->number; i++) {
-        const Stmt *s = list->body.at[i];
-        if (s->kind == STMT_STORE && (t->number = find_number(p, s->value))) {
-            t->span = s->span;
-            for (t->nunrolled = 0; t->nunrolled < p->nunrolled; t->nunrolled++) t->unrolled[t->nunrolled] = p->unrolled[t->nunrolled];
-        } else if (s->kind == STMT_FOR && s->var && p->nunrolled < UNROLLED_MOST) {
-            p->unrolled[p->nunrolled++] = s;
-            find_tile(p, s);
-            p->nunrolled--;
-        }
+    if (s->kind == STMT_STORE && (t->number = find(p, s->value))) {
+        t->span = s->span;
+        for (t->nunrolled = 0; t->nunrolled < p->nunrolled; t->nunrolled++) t->unrolled[t->nunrolled] = p->unrolled[t->nunrolled];
+    } else if (s->kind == STMT_FOR && s->var && p->nunrolled < UNROLLED_MOST) {
+        p->unrolled[p->nunrolled++] = s;
+        find_tile(p, s, 0, find);
+        p->nunrolled--;
     }
 }
 
@@ -139,6 +157,23 @@ static void ask_for_first(Spread *p) {
     ask_for_lines(p, first, with(p, first, at, p->around[last]->var, next_pass(p, p->around[last])));
 }
 
+/* The parameters that the next tile updates, from the loop over lane blocks of the tile at hand: statement number `sum` of the list. */
+static void ask_for_parameters(Spread *p, Stmt *list, int sum) {
+    Tile *t = &p->tile;
+    Stmt *blocks = list->body.at[sum];
+    *t = (Tile){0};
+    p->nasked = 0;
+    if (prefetch_passes(blocks)) return; /* through something else */
+    find_tile(p, list, sum + 1, find_parameters);
+    t->channels = t->number ? channels_of(p, t) : -1;
+    if (t->channels < 0) return;
+    const Stmt *rows = t->unrolled[t->channels];
+    if (!(t->next = tiles_of(p, t)) || llabs(affine_coef(byte_of(p, t, t->number->at), rows->var)) < LINE) return;
+    const Affine *at = with(p, t, t->number->at, t->next->var, next_pass(p, t->next));
+    for (int64_t row = 0; row < prefetch_passes(rows); row += BLOCKS) ask(p, t, with(p, t, at, rows->var, affine_offset(affine_var(p->a, blocks->var), rows->lo[0].c + row)), 0);
+    if (p->nasked) prefetch_insert(p->a, blocks, 0, true, p->asked, p->nasked);
+}
+
 /* ---- walking ---- */
 
 static void visit_sum(Spread *p, Stmt *sum) {
@@ -155,7 +190,7 @@ static void visit_sum(Spread *p, Stmt *sum) {
     for (int i = 0; i < images->body.n; i++)
         if (prefetch_has_loop(images->body.at[i])) return;
     if (images == sum || prefetch_passes(images) < 2) return;
-    find_tile(p, images);
+    find_tile(p, images, 0, find_number);
     t->channels = t->number ? channels_of(p, t) : -1;
     if (t->channels < 0 || prefetch_passes(t->unrolled[t->channels]) > prefetch_passes(images)) return;
     t->next = tiles_of(p, t);
@@ -167,11 +202,14 @@ static void visit_sum(Spread *p, Stmt *sum) {
 
 static void visit(Spread *p, Stmt *list);
 
-static void visit_statement(Spread *p, Stmt *s) {
+/* Statement number i of the list. Sums get no further statements beside them. */
+static void visit_statement(Spread *p, Stmt *list, int i) {
+    Stmt *s = list->body.at[i];
     if (s->kind != STMT_FOR || p->naround == LOOPS_MOST) return;
     bool lane = prefetch_is_loop(s, LOOP_LANE), serial = prefetch_is_loop(s, LOOP_SERIAL);
     if (p->lane && serial && prefetch_is_local(s)) {
         visit_sum(p, s);
+        ask_for_parameters(p, list, i);
         return;
     }
     if (lane) p->lane = s->var;
@@ -189,7 +227,7 @@ static void visit(Spread *p, Stmt *list) {
         p->base = p->naround;
         p->first = (Tile){0};
     }
-    for (int i = 0; i < list->body.n; i++) visit_statement(p, list->body.at[i]);
+    for (int i = 0; i < list->body.n; i++) visit_statement(p, list, i);
     if (several) {
         p->base = base;
         p->first = first;

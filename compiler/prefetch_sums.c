@@ -268,22 +268,34 @@ static int64_t fresh_bytes(const Sums *p, const Reading *r) {
 
 /* ---- strips, and the loop that goes from one to the next ---- */
 
-/* The first loop of all leaves goes through the strips: `each` of them a pass, or one in `parts` passes. One strip: loop -1. */
-typedef struct Walk { int loop; int64_t turns, each, parts; } Walk; /* `turns`: passes of the loop, or 1 */
+/* A loop of the leaves goes through the strips: the first, `each` of them a pass, or one in `parts` passes; or the innermost, which has a pass for each. One strip: no loop. */
+typedef enum { NO_LOOP, FIRST_LOOP, INNERMOST } WalkLoop;
+typedef struct Walk { WalkLoop loop; int64_t turns, each, parts; } Walk; /* `turns`: passes of the loop, or 1 */
 
 /* Asking for more than a third beyond the strips is not worth it. */
 static bool wastes(int64_t asked, int64_t strips) { return asked * 3 > strips * 4; }
 
-/* Each strip is asked for once from its beginning to its end. From strip to strip and back, nothing was won: columns of weights came slower. */
-static bool find_walk(const Sums *p, const Reading *r, Walk *w) {
+/* Each strip is asked for once from its beginning to its end: from strip to strip and back, nothing was won. */
+static bool first_loop_walks(const Sums *p, const Reading *r, Walk *w) {
     int64_t turns = p->leaf[0].count[0];
-    *w = (Walk){-1, 1, 1, 1};
-    if (r->strips == 1) return true;
     for (int i = 0; i < p->nleaves; i++)
         if (p->leaf[i].sum == 0 || p->leaf[i].loop[0] != p->leaf[0].loop[0] || !turns) return false;
-    *w = (Walk){0, turns, ceil_div(r->strips, turns), i64_max(1, turns / r->strips)};
+    *w = (Walk){FIRST_LOOP, turns, ceil_div(r->strips, turns), i64_max(1, turns / r->strips)};
     bool even = turns % w->parts == 0 && r->apart % (w->parts * elem_bytes(r->buffer->elem)) == 0;
     return even && w->each <= ASKED_MOST && !wastes(w->each * (turns / w->parts), r->strips);
+}
+
+/* From strip to strip, a piece of each, and again: there is no other way where the sum goes through rows of what was copied. */
+static bool innermost_walks(const Sums *p, const Reading *r, Walk *w) {
+    *w = (Walk){INNERMOST, r->strips, 1, 1};
+    for (int i = 0; i < p->nleaves; i++)
+        if (p->leaf[i].count[p->leaf[i].nloops - 1] != r->strips) return false;
+    return true;
+}
+
+static bool find_walk(const Sums *p, const Reading *r, Walk *w) {
+    *w = (Walk){NO_LOOP, 1, 1, 1};
+    return r->strips == 1 || first_loop_walks(p, r, w) || innermost_walks(p, r, w);
 }
 
 /* ---- asking ---- */
@@ -308,12 +320,15 @@ static Affine pass_number(Arena *a, const Leaf *x, int last, int but) {
 /* What a leaf asks for: of the `fresh` bytes of a strip, from number `from` on, `step` in each pass of its loop number `level`. */
 typedef struct Request { const Reading *reading; Walk walk; int64_t fresh, from, step; int level; } Request;
 
+/* The number of the leaf's loop that goes through the strips; -1: none. */
+static int walk_loop(const Leaf *x, const Walk *w) { return w->loop == NO_LOOP ? -1 : w->loop == FIRST_LOOP ? 0 : x->nloops - 1; }
+
 /* Where the leaf asks; false: it does not go through the reading's blocks. */
 static bool request_at(Sums *p, const Leaf *x, const Request *q, Affine *at) {
     const Reading *r = q->reading;
     const Stmt *loop = p->around[p->naround - 1];
     int64_t size = elem_bytes(r->buffer->elem);
-    int rank = r->buffer->rank;
+    int rank = r->buffer->rank, through = walk_loop(x, &q->walk);
     replace(p, at, rank, loop->var, affine_offset(affine_var(p->a, loop->var), loop->step));
     for (int k = 0; k < p->nopen; k++) {
         const Stmt *like = open_of(x, p->open[k]);
@@ -321,9 +336,9 @@ static bool request_at(Sums *p, const Leaf *x, const Request *q, Affine *at) {
             if (affine_coef(at[i], p->open[k]->var)) return false;
         if (like) replace(p, at, rank, p->open[k]->var, affine_var(p->a, like->var));
     }
-    Affine far = affine_offset(affine_scale(p->a, pass_number(p->a, x, q->level, q->walk.loop), q->step / size), (r->run - q->fresh + q->from) / size);
-    if (q->walk.loop == 0) {
-        const Stmt *walk = q->walk.parts > 1 ? p->whole : x->loop[0];
+    Affine far = affine_offset(affine_scale(p->a, pass_number(p->a, x, q->level, through), q->step / size), (r->run - q->fresh + q->from) / size);
+    if (through >= 0) {
+        const Stmt *walk = q->walk.parts > 1 ? p->whole : x->loop[through];
         far = affine_add(p->a, far, affine_scale(p->a, first_is_zero(p->a, walk), r->apart / size * q->walk.each / q->walk.parts));
         if (q->walk.parts > 1) {
             Affine part = affine_add(p->a, affine_var(p->a, x->loop[0]->var), affine_scale(p->a, affine_var(p->a, p->whole->var), -1));
@@ -369,7 +384,7 @@ static void ask(Sums *p, const Leaf *x, const Request *q) {
 static Request request_of(const Leaf *x, const Reading *r, const Walk *w, int64_t fresh, double bytes, int64_t before) {
     int64_t size = elem_bytes(r->buffer->elem);
     Request q = {r, *w, fresh, round_up((int64_t)(bytes * (double)before), size), 0, x->nloops - 1};
-    for (; q.level > x->sum && x->count[q.level] && bytes * (double)x->count[q.level] <= 2 * LINE; q.level--) bytes *= (double)x->count[q.level];
+    for (; w->loop != INNERMOST && q.level > x->sum && x->count[q.level] && bytes * (double)x->count[q.level] <= 2 * LINE; q.level--) bytes *= (double)x->count[q.level];
     q.step = round_up((int64_t)ceil(bytes), size);
     return q;
 }

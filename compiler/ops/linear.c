@@ -4,6 +4,7 @@
  */
 #include "../lower.h"
 #include "../ops.h"
+#include "linear_blocked.h"
 
 /* ---- shapes ---- */
 
@@ -77,6 +78,10 @@ void linear_dw_eval(const Node *n, int64_t batch, const double *const *args, dou
 /* ---- lowering ---- */
 
 static void lower_linear(Lower *lw, const Node *n) {
+    if (lower_turns_lanes(lw)) {
+        lower_linear_blocked(lw, n);
+        return;
+    }
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
     const Var *o = nest_axis(a, nest, "o", n->type.dim[0], false);
@@ -89,45 +94,9 @@ static void lower_linear(Lower *lw, const Node *n) {
     lower_emit(lw, nest, n, lower_at(lw, 1, lower_affine(lw, o, 1, 0)), acc);
 }
 
-/* Across the batch, dx goes down the columns of w, whose rows lie kilobytes apart: many of them fall into few sets of the caches, and each lane block would
- * fetch them anew. So a run of columns is copied side by side before all lane blocks use it. */
-enum { RUN_MOST = 32 };
-
-static int64_t run_of(const Node *n, int lanes) { return lanes <= RUN_MOST && n->type.dim[0] % lanes == 0 ? n->type.dim[0] % RUN_MOST ? lanes : RUN_MOST : 0; }
-static bool packs_columns(const Node *n, int lanes) { return lanes > 1 && run_of(n, lanes) > 0; }
-
-static void copy_columns(Lower *lw, const Node *n, Affine first, int64_t run, const Buffer *columns) {
-    Arena *a = lower_arena(lw);
-    Nest *nest = lower_nest(lw, n);
-    const Var *o = nest_axis(a, nest, "o", n->arg[0]->type.dim[0], false), *i = nest_axis(a, nest, "i", run, false);
-    lower_lane_axis(lw, nest, i);
-    Affine row = lower_affine(lw, o, 1, 0), column = lower_affine(lw, i, 1, 0);
-    nest_assign(a, nest, columns, lower_at(lw, 2, row, column), lower_load(lw, n->arg[1], lower_at(lw, 2, row, affine_add(a, first, column))));
-    lower_emit_local(lw, nest);
-}
-
-static void lower_linear_dx_packed(Lower *lw, const Node *n) {
-    Arena *a = lower_arena(lw);
-    int64_t run = run_of(n, lower_images(lw)), runs = n->type.dim[0] / run, outs = n->arg[0]->type.dim[0];
-    Affine first = affine_scale(a, lower_open_items(lw, "i", runs, affine_const(0), runs), run);
-    Buffer *columns = lower_scratch(lw, "columns", type_param(2, outs, run, 0, 0));
-    copy_columns(lw, n, first, run, columns);
-    lower_open_lanes(lw);
-    Nest *nest = lower_nest(lw, n);
-    const Var *i = nest_axis(a, nest, "i", run, false);
-    lower_block_axis(lw, nest);
-    const Var *o = nest_axis(a, nest, "o", outs, true);
-    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
-    Affine row = lower_affine(lw, o, 1, 0), column = lower_affine(lw, i, 1, 0);
-    const Expr *dy = lower_load(lw, n->arg[0], lower_at(lw, 1, row)), *w = expr_load(a, columns, lower_at(lw, 2, row, column));
-    nest_update(nest, acc, expr_ternary(a, EXPR_FMA, w, dy, acc));
-    lower_emit(lw, nest, n, lower_at(lw, 1, affine_add(a, first, column)), acc);
-    lower_close_loop(lw);
-}
-
 static void lower_linear_dx(Lower *lw, const Node *n) {
     if (lower_turns_lanes(lw)) {
-        lower_linear_dx_packed(lw, n);
+        lower_linear_blocked(lw, n);
         return;
     }
     Arena *a = lower_arena(lw);
@@ -143,28 +112,54 @@ static void lower_linear_dx(Lower *lw, const Node *n) {
 }
 
 /* Few terms to a sum (the images) and many sums: lanes hold input features, and x is needed image by image. */
+static void sum_rows(Lower *lw, const Node *n, Nest *nest, Affine o, const Var *i) {
+    Arena *a = lower_arena(lw);
+    lower_lane_axis(lw, nest, i);
+    lower_image_axis(lw, nest);
+    Affine e = affine_var(a, i);
+    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0)), *dy = lower_load(lw, n->arg[1], lower_at(lw, 1, o));
+    nest_update(nest, acc, expr_ternary(a, EXPR_FMA, dy, lower_load_row(lw, n->arg[0], e), acc));
+    lower_emit(lw, nest, n, lower_at(lw, 2, o, e), acc);
+}
+
+/* Where there is much of x, a run of output features goes through it at a time: what their tiles multiply stays near for all of them. */
+static void sum_rows_of_run(Lower *lw, const Node *n, Affine first, int64_t run) {
+    Arena *a = lower_arena(lw);
+    Nest *nest = lower_nest(lw, n);
+    const Var *i = nest_axis(a, nest, "i", n->type.dim[1], false);
+    sum_rows(lw, n, nest, affine_add(a, first, affine_var(a, nest_axis(a, nest, "o", run, false))), i);
+}
+
+static void lower_linear_dw_rows(Lower *lw, const Node *n) {
+    Arena *a = lower_arena(lw);
+    if (linear_has_long_rows(n->type.dim[1], n->type.dim[0], lower_images(lw))) {
+        linear_each_run(lw, n, sum_rows_of_run);
+        return;
+    }
+    Nest *nest = lower_nest(lw, n);
+    const Var *o = nest_axis(a, nest, "o", n->type.dim[0], false), *i = nest_axis(a, nest, "i", n->type.dim[1], false);
+    sum_rows(lw, n, nest, affine_var(a, o), i);
+}
+
 static void lower_linear_dw(Lower *lw, const Node *n) {
+    if (lower_uses_rows(lw)) {
+        lower_linear_dw_rows(lw, n);
+        return;
+    }
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
     const Var *o = nest_axis(a, nest, "o", n->type.dim[0], false), *i = nest_axis(a, nest, "i", n->type.dim[1], false);
-    bool rows = lower_uses_rows(lw);
-    if (rows) {
-        lower_lane_axis(lw, nest, i);
-        lower_image_axis(lw, nest);
-    } else {
-        lower_batch_axis(lw, nest);
-    }
+    lower_batch_axis(lw, nest);
+    Affine out = affine_var(a, o), e = affine_var(a, i);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
-    const Expr *dy = lower_load(lw, n->arg[1], lower_at(lw, 1, lower_affine(lw, o, 1, 0)));
-    Affine e = lower_affine(lw, i, 1, 0);
-    const Expr *x = rows ? lower_load_row(lw, n->arg[0], e) : lower_load(lw, n->arg[0], lower_at(lw, 1, e));
+    const Expr *dy = lower_load(lw, n->arg[1], lower_at(lw, 1, out)), *x = lower_load(lw, n->arg[0], lower_at(lw, 1, e));
     nest_update(nest, acc, expr_ternary(a, EXPR_FMA, dy, x, acc));
-    lower_emit(lw, nest, n, lower_at(lw, 2, lower_affine(lw, o, 1, 0), e), rows ? acc : expr_unary(a, EXPR_LANE_SUM, acc));
+    lower_emit(lw, nest, n, lower_at(lw, 2, out, e), expr_unary(a, EXPR_LANE_SUM, acc));
 }
 
 static int64_t linear_macs(const Node *n) { return type_count(n->arg[1]->type); }
 static int64_t linear_dw_macs(const Node *n) { return type_count(n->type); }
 
-const LowerRule linear_lower = {.kind = LOWER_NEST, .nest = lower_linear, .across = true, .macs = linear_macs};
-const LowerRule linear_dx_lower = {.kind = LOWER_NEST, .nest = lower_linear_dx, .across = true, .turns_lanes = packs_columns, .macs = linear_macs};
+const LowerRule linear_lower = {.kind = LOWER_NEST, .nest = lower_linear, .across = true, .turns_lanes = linear_blocks_rows, .macs = linear_macs};
+const LowerRule linear_dx_lower = {.kind = LOWER_NEST, .nest = lower_linear_dx, .across = true, .turns_lanes = linear_blocks_columns, .macs = linear_macs};
 const LowerRule linear_dw_lower = {.kind = LOWER_NEST, .nest = lower_linear_dw, .sums_batch = true, .wants_rows = true, .macs = linear_dw_macs};

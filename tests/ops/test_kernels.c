@@ -97,6 +97,7 @@ static const Case cases[] = {
     CLASS_NET("one class more than lanes", "2, 3, 3", "17", "flatten; linear(33) -> tanh; linear(17)"),
     CLASS_NET("little lenet", "1, 12, 12", "10", "conv(6, 5, pad=2) -> sigmoid -> avg_pool(2); conv(5, 3) -> sigmoid -> avg_pool(2); flatten; linear(12) -> sigmoid; linear(10)"),
     CLASS_NET("linear layers larger than the cache", "1, 2, 2", "3", "flatten; linear(1280) -> tanh; linear(1232) -> tanh; linear(3)"),
+    CLASS_NET("linear layers larger than the cache, of primes of features", "1, 2, 2", "23", "flatten; linear(1279) -> tanh; linear(1231) -> tanh; linear(23)"),
     CLASS_NET("tanh", "2, 6, 6", "4", "conv(3, 3) -> tanh -> max_pool(2); flatten; linear(4)"),
     CLASS_NET("average pools", "2, 9, 8", "3", "conv(3, 1); avg_pool(3, stride=2, pad=1) -> tanh; avg_pool((2, 3), stride=1); flatten; linear(3)"),
     OPTIM_NET("momentum", "momentum=0.9", "2, 5, 5", "4", "conv(3, 3) -> tanh -> flatten; linear(4)"),

@@ -229,6 +229,20 @@ START_TEST(strips_that_do_not_fit) { /* four channels for seven places; every ot
 }
 END_TEST
 
+/* A block of so many rows of four lines is copied; four sums go through 32 rows of it. */
+#define COLUMNS(rows) "for k = 0 .. 8 {\nfor r = 0 .. " rows " {\nlane l = 0 .. 16 {\nunroll u = 0 .. 4 {\ny[0, 0, r, u, l] = w[32*k + r, 16*u + l]\n}\n}\n}\n" \
+    "for t = 0 .. 4 {\nlane l = 0 .. 16 {\ns[l] = 0.0\nfor j = 0 .. 32 {\nunroll u = 0 .. 8 {\ns[l] = fma(y[0, 0, j, 0, u], y[0, 1, 0, j, l], s[l])\n}\n}\ny[0, 2, 0, 0, l] = s[l]\n}\n}\n}\n"
+
+START_TEST(strips_in_the_innermost_loop) { /* each sum asks for another line of all rows; there are more rows than it goes through */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, COLUMNS("32"));
+    EXPECT(strstr(text, "prefetch w[32*k + 32, 16*t + 1024*j]") && in_order(text, "for j", "prefetch w[32*k + 32, 16*t + 1024*j]"));
+    text = prefetched(a, COLUMNS("33"));
+    EXPECT(!strstr(text, "1024*j"));
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(sums_of_what_is_near) { /* read again by the loop around; a loop that ends too soon */
     Arena *a = arena_new();
     const char *text = prefetched(a, "for t = 0 .. 9 {\nfor c = 0 .. 8 {\n" TURN ADD("32") "}\n}\n");
@@ -298,6 +312,24 @@ START_TEST(no_next_tile) { /* numbers that lie apart; each lane its own; weights
 }
 END_TEST
 
+/* A tile updates so many rows of two lines of weights behind a sum over `passes` and images. */
+#define UPDATE(rows, passes, at, first) "for c = 0 .. 3 {\nlane l = 0 .. 16 {\ns[l] = 0.0\nfor b = 0 .. " passes " {\nfor i = 0 .. 16 {\ns[l] = fma(x[" at ", 0, 0, 0, i], x[" at ", 1, i, c, l], s[l])\n}\n}\n" \
+    "unroll u = 0 .. " rows " {\nunroll v = 0 .. 2 {\nw[" first " + u, 16*v + l] = w[" first " + u, 16*v + l] - s[l]\n}\n}\n}\n}\n"
+
+START_TEST(next_parameters) { /* lane block b asks for row b, and for row b + 8 where there are more; not in a loop through something else, or where no loop around is the tiles' */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, UPDATE("8", "blocks", "b", "8*c"));
+    EXPECT(count(text, "prefetch w[8*c + b + 8") == 2 && in_order(text, "for b", "prefetch w[8*c + b + 8, l]") && strstr(text, "prefetch w[8*c + b + 8, l + 16]"));
+    text = prefetched(a, UPDATE("13", "blocks", "b", "13*c"));
+    EXPECT(count(text, "prefetch w[13*c + b") == 4 && strstr(text, "prefetch w[13*c + b + 13, l]") && strstr(text, "prefetch w[13*c + b + 21, l + 16]"));
+    text = prefetched(a, UPDATE("8", "4", "0", "8*c"));
+    EXPECT(!strstr(text, "+ b +"));
+    text = prefetched(a, UPDATE("8", "blocks", "b", "c"));
+    EXPECT(!strstr(text, "+ b +"));
+    arena_free(a);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("prefetch");
     TCase *tc = tcase_create("prefetch");
@@ -317,11 +349,13 @@ int main(void) {
     tcase_add_test(tc, in_short_sums);
     tcase_add_test(tc, strips_in_sums);
     tcase_add_test(tc, strips_that_do_not_fit);
+    tcase_add_test(tc, strips_in_the_innermost_loop);
     tcase_add_test(tc, sums_of_what_is_near);
     tcase_add_test(tc, sums_of_what_was_made_far_away);
     tcase_add_test(tc, next_tile);
     tcase_add_test(tc, first_tile);
     tcase_add_test(tc, no_next_tile);
+    tcase_add_test(tc, next_parameters);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
