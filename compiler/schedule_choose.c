@@ -71,7 +71,7 @@ bool schedule_fills_lanes(int64_t count, int lanes) { return lanes > 1 && 4 * co
 
 double schedule_bytes_per_cycle(double bytes) { return bytes <= BYTES_NEAR ? 32 : bytes <= BYTES_FAR ? 16 : 8; }
 
-enum { TILED_AXES = 3 };
+enum { TILED_AXES = 3, ROW_BYTES = 512 << 10 /* of data, beside weights in a core's own cache */ };
 
 /* Bytes of one lane block of what e loads. */
 static int64_t block_bytes(const Expr *e) {
@@ -261,19 +261,35 @@ static void choose_peeled(const Search *q, Schedule *s) {
     }
 }
 
+/* Lines of a vector that `data` reads while all points of `axis` and of the sum are gone through, and a tile of each other axis. */
+static int64_t lines_along(const Search *q, const Expr *data, int axis) {
+    int64_t lines = 1;
+    for (int d = 0; d < data->buffer->rank; d++) {
+        int64_t points = 1;
+        for (int i = 0; i < q->n->naxes; i++) {
+            const Axis *x = &q->n->axis[i];
+            int64_t at_once = x->reduce || i == axis ? i64_max(1, x->extent) : q->s.tile[i];
+            points += llabs(affine_coef(data->at[d], x->var)) * (at_once - 1);
+        }
+        lines = capped_mul(lines, points);
+    }
+    return lines;
+}
+
 /* Tile loops of a contraction: axes along which the lane operand (the data) moves go outside of those along which only the
- * other (the weights) moves, but the innermost tiled one: a row of the data stays in the first-level cache for all weights. */
+ * other (the weights) moves, but the innermost tiled one: a row of the data stays near for all weights. Where a row is too much for that, what a tile needs of it stays. */
 static void choose_order(const Search *q, const Var *l, Schedule *s) {
     const Expr *data = l && expr_uses(q->a, l) ? q->a : q->b, *other = data == q->a ? q->b : q->a;
     if (!l || !expr_uses(data, l) || expr_uses(other, l)) return;
     int order[AXIS_MAX], k = 0, last = -1, nspace = schedule_space_axes(q->n);
     for (int i = 0; i < nspace; i++)
         if (expr_uses(data, q->n->axis[s->order[i]].var)) last = s->order[i];
+    bool near = last < 0 || capped_mul(lines_along(q, data, last), 4 * q->lanes) <= ROW_BYTES;
     for (int i = 0; i < nspace; i++)
-        if (s->order[i] != last && expr_uses(data, q->n->axis[s->order[i]].var)) order[k++] = s->order[i];
+        if ((s->order[i] != last || !near) && expr_uses(data, q->n->axis[s->order[i]].var)) order[k++] = s->order[i];
     for (int i = 0; i < nspace; i++)
         if (s->order[i] != last && !expr_uses(data, q->n->axis[s->order[i]].var)) order[k++] = s->order[i];
-    if (last >= 0) order[k++] = last;
+    if (last >= 0 && near) order[k++] = last;
     memcpy(s->order, order, sizeof order[0] * (size_t)nspace);
 }
 

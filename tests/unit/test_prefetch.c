@@ -243,6 +243,34 @@ START_TEST(strips_in_the_innermost_loop) { /* each sum asks for another line of 
 }
 END_TEST
 
+/* Two tiles of sums over so many channels of a pixel of some rows. */
+#define PIXEL(rows, channels, work) "for t = 0 .. 2 {\nlane l = 0 .. 16 {\ns[l] = 0.0\nfor c = 0 .. " channels " {\nunroll h = 0 .. " rows " {\nunroll u = 0 .. " work " {\ns[l] = fma(x[0, 0, 2*c + h, w, l], w[t, u], s[l])\n}\n}\n}\ny[0, 0, 0, w, l] = s[l]\n}\n}\n"
+
+START_TEST(rows_through_channels) { /* the pixel after this one, of each row and channel, half in each tile; not where sums have no time for two requests, or where what stands beside has read it */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, "for w = 0 .. 14 {\n" PIXEL("2", "32", "8") "}\n");
+    EXPECT(count(text, "prefetch") == 2 && strstr(text, "prefetch x[0, 0, 0, w + 1, 8*t + 2048*c]") && strstr(text, "prefetch x[0, 0, 1, w + 1, 8*t + 2048*c]"));
+    text = prefetched(a, "for w = 0 .. 14 {\n" PIXEL("2", "32", "4") "}\n");
+    EXPECT(count(text, "prefetch") == 0);
+    text = prefetched(a, "for w = 0 .. 14 {\n" PIXEL("2", "32", "8") "}\nfor w = 0 .. 14 {\n" PIXEL("2", "32", "9") "}\n");
+    EXPECT(count(text, "prefetch") == 0);
+    arena_free(a);
+}
+END_TEST
+
+/* A kilobyte of each of so many rows of weights. */
+#define ROWS(rows) "for k = 0 .. 4 {\nlane l = 0 .. 16 {\ns[l] = 0.0\nfor c = 0 .. " rows " {\nunroll u = 0 .. 16 {\ns[l] = fma(w[c, 256*k + 16*u + l], x[0, 0, 0, 0, u], s[l])\n}\n}\ny[0, 0, 0, k, l] = s[l]\n}\n}\n"
+
+START_TEST(sums_of_too_much) { /* a megabyte would not be near any more */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, ROWS("1023"));
+    EXPECT(strstr(text, "prefetch w[0, 256*k + 1024*c + 256]"));
+    text = prefetched(a, ROWS("1024"));
+    EXPECT(!strstr(text, "1024*c"));
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(sums_of_what_is_near) { /* read again by the loop around; a loop that ends too soon */
     Arena *a = arena_new();
     const char *text = prefetched(a, "for t = 0 .. 9 {\nfor c = 0 .. 8 {\n" TURN ADD("32") "}\n}\n");
@@ -350,6 +378,8 @@ int main(void) {
     tcase_add_test(tc, strips_in_sums);
     tcase_add_test(tc, strips_that_do_not_fit);
     tcase_add_test(tc, strips_in_the_innermost_loop);
+    tcase_add_test(tc, rows_through_channels);
+    tcase_add_test(tc, sums_of_too_much);
     tcase_add_test(tc, sums_of_what_is_near);
     tcase_add_test(tc, sums_of_what_was_made_far_away);
     tcase_add_test(tc, next_tile);

@@ -1,0 +1,279 @@
+/* prefetch_readings.c: see prefetch_readings.h. Loads of one place become one reading; the loops inside stretch it to a run of bytes, and to strips of them. */
+#include "prefetch_readings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { NEAR_BYTES = 512 << 10 /* what the kernel has just stored, if it is no more, lies in a core's own cache */ };
+
+/* ---- what a pass reads ---- */
+
+/* The loop of v among those inside, or that over the lanes; null: it is further out. */
+static const Stmt *loop_inside(const Sums *p, const Var *v) {
+    if (p->lane && p->lane->var == v) return p->lane;
+    for (int i = 0; i < p->ninside; i++)
+        if (p->inside[i]->var == v) return p->inside[i];
+    return NULL;
+}
+
+/* Of a loop with one pass, if any (a row of the step at hand), the bound that is its variable then. */
+static const Affine *only_pass(const Stmt *s) {
+    for (int i = 0; i < s->nlo; i++)
+        for (int k = 0; k < s->nhi; k++)
+            if (s->lo[i].n && affine_equal(affine_offset(s->lo[i], 1), s->hi[k])) return &s->lo[i];
+    return NULL;
+}
+
+bool readings_same_bounds(const Stmt *x, const Stmt *y) {
+    return x->nlo == 1 && y->nlo == 1 && x->nhi == 1 && y->nhi == 1 && affine_equal(x->lo[0], y->lo[0]) && affine_equal(x->hi[0], y->hi[0]) && x->step == y->step;
+}
+
+/* Of all loops over the same blocks, the first: it stands for them. Null: there are too many. */
+static const Stmt *open_like(Sums *p, const Stmt *loop) {
+    for (int i = 0; i < p->nopen; i++)
+        if (readings_same_bounds(p->open[i], loop)) return p->open[i];
+    if (p->nopen == LOOPS_MOST) return NULL;
+    return p->open[p->nopen++] = loop;
+}
+
+static bool note_known(Sums *p, const Stmt *loop) {
+    for (int i = 0; i < p->nknown; i++)
+        if (p->known[i] == loop) return true;
+    if (p->nknown == LOOPS_MOST) return false;
+    p->known[p->nknown++] = loop;
+    return true;
+}
+
+void readings_replace(const Sums *p, Affine *at, int n, const Var *v, Affine by) {
+    for (int i = 0; i < n; i++) at[i] = affine_subst(p->a, at[i], v, by);
+}
+
+static bool same_but_constant(Affine x, Affine y) {
+    x.c = y.c = 0;
+    return affine_equal(x, y);
+}
+
+/* Makes `to` hold what x reads, too. */
+static void join(Reading *to, const Reading *x) {
+    int64_t end = i64_max(to->byte.c + to->run, x->byte.c + x->run);
+    if (x->byte.c < to->byte.c) {
+        to->at = x->at;
+        to->byte = x->byte;
+    }
+    to->run = end - to->byte.c;
+    to->loads += x->loads;
+}
+
+/* Replaces the variables of loops inside that have one pass, or go through blocks. Those with numbers for bounds stay until all loads are known (lay_out);
+ * they are noted. False: there are too many. */
+static bool replace_inside(Sums *p, const Buffer *b, Affine *at) {
+    Affine byte = prefetch_byte(p->a, b, at);
+    for (int t = 0; t < byte.n; t++) {
+        const Stmt *loop = loop_inside(p, byte.term[t].var), *open = NULL;
+        const Affine *only = loop ? only_pass(loop) : NULL;
+        if (!loop) continue;
+        if (prefetch_passes(loop)) {
+            if (!note_known(p, loop)) return false;
+        } else if (only) {
+            readings_replace(p, at, b->rank, loop->var, *only);
+            byte = prefetch_byte(p->a, b, at);
+            t = -1; /* its bound may have variables of loops inside, too */
+        } else {
+            if (!(open = open_like(p, loop))) return false;
+            readings_replace(p, at, b->rank, loop->var, affine_var(p->a, open->var));
+        }
+    }
+    return true;
+}
+
+static void add_reading(Sums *p, const Buffer *b, Affine *at, Span span) {
+    const Stmt *only = prefetch_only_loop(p->around[p->naround - 1]);
+    if (only && affine_coef(prefetch_byte(p->a, b, at), only->var)) return; /* that one asks for what its own next pass reads */
+    if (!replace_inside(p, b, at)) return;
+    Reading r = {.buffer = b, .at = at, .byte = prefetch_byte(p->a, b, at), .run = elem_bytes(b->elem), .strips = 1, .loads = 1, .span = span};
+    for (int i = 0; i < p->nreadings; i++)
+        if (p->reading[i].buffer == b && same_but_constant(p->reading[i].byte, r.byte)) {
+            join(&p->reading[i], &r);
+            return;
+        }
+    if (p->nreadings < READINGS_MOST) p->reading[p->nreadings++] = r;
+}
+
+static void add_expr(Sums *p, const Expr *e, Span span) {
+    const Buffer *b = e->kind == EXPR_LOAD ? e->buffer : NULL;
+    if (b && b->space != SPACE_LOCAL && b->rank && b->stride[b->rank - 1] == 1) add_reading(p, b, arena_copy(p->a, e->at, sizeof *e->at * (size_t)b->rank), span);
+    for (int i = 0, n = expr_operands(e->kind); i < n; i++) add_expr(p, e->arg[i], span);
+}
+
+typedef struct Extent { int64_t bytes, passes; } Extent;
+
+static int by_bytes(const void *x, const void *y) {
+    int64_t a = ((const Extent *)x)->bytes, b = ((const Extent *)y)->bytes;
+    return (a > b) - (a < b);
+}
+
+/* Puts loops into the reading's run and strips; false where it would be more than that, or most of a run is not read. */
+static bool lay_out(Sums *p, Reading *r) {
+    Extent extent[LOOPS_MOST];
+    int n = 0;
+    Affine *at = arena_copy(p->a, r->at, sizeof *at * (size_t)r->buffer->rank);
+    for (int i = 0; i < p->nknown; i++) {
+        const Stmt *loop = p->known[i];
+        int64_t bytes = affine_coef(r->byte, loop->var) * loop->step;
+        if (!bytes) continue;
+        extent[n++] = (Extent){llabs(bytes), prefetch_passes(loop)};
+        if (!checked_mul(r->loads, extent[n - 1].passes, &r->loads)) return false;
+        readings_replace(p, at, r->buffer->rank, loop->var, affine_offset(loop->lo[0], bytes > 0 ? 0 : (extent[n - 1].passes - 1) * loop->step));
+    }
+    r->at = at;
+    r->byte = prefetch_byte(p->a, r->buffer, at);
+    qsort(extent, (size_t)n, sizeof *extent, by_bytes);
+    for (int i = 0; i < n; i++) {
+        int64_t further;
+        if (extent[i].passes == 1) continue;
+        if (r->strips > 1 || !checked_mul(extent[i].bytes, extent[i].passes - 1, &further)) return false;
+        if (extent[i].bytes <= r->run) {
+            r->run += further;
+        } else {
+            r->strips = extent[i].passes;
+            r->apart = extent[i].bytes;
+        }
+    }
+    return (double)r->loads * 2 >= (double)r->run * (double)r->strips / (double)elem_bytes(r->buffer->elem);
+}
+
+/* Readings go on where others end. */
+static bool touches(const Reading *x, const Reading *y) {
+    int64_t lo = i64_min(x->byte.c, y->byte.c), hi = i64_max(x->byte.c + x->run, y->byte.c + y->run);
+    return x->buffer == y->buffer && same_but_constant(x->byte, y->byte) && x->strips == y->strips && x->apart == y->apart && hi - lo <= x->run + y->run;
+}
+
+/* The loop inside over a few rows, or null. */
+static const Stmt *few_rows(const Sums *p, const Reading *r) {
+    enum { ROWS_MOST = 4 };
+    for (int i = 0; i < p->nknown; i++) {
+        int64_t passes = prefetch_passes(p->known[i]);
+        if (passes > 1 && passes <= ROWS_MOST && llabs(affine_coef(r->byte, p->known[i]->var)) > LINE) return p->known[i];
+    }
+    return NULL;
+}
+
+/* Lays the reading out and adds it to those that are. Where it does not fit into strips, a row of it after the other (of those of a tile, and of a kernel). */
+static void add_laid_out(Sums *p, const Reading *r, int loops) {
+    Reading x = *r;
+    if (lay_out(p, &x)) {
+        int same = 0;
+        while (same < p->nreadings && !touches(&p->reading[same], &x)) same++;
+        if (same < p->nreadings) join(&p->reading[same], &x);
+        else if (same < READINGS_MOST) p->reading[p->nreadings++] = x;
+        return;
+    }
+    const Stmt *rows = loops ? few_rows(p, r) : NULL;
+    for (int64_t i = 0; rows && i < prefetch_passes(rows); i++) {
+        Reading row = *r;
+        Affine *at = arena_copy(p->a, r->at, sizeof *at * (size_t)r->buffer->rank);
+        readings_replace(p, at, r->buffer->rank, rows->var, affine_const(rows->lo[0].c + i * rows->step));
+        row.at = at;
+        row.byte = prefetch_byte(p->a, r->buffer, at);
+        add_laid_out(p, &row, loops - 1);
+    }
+}
+
+static void lay_out_all(Sums *p) {
+    enum { LOOPS_OVER_ROWS = 2 };
+    Reading reading[READINGS_MOST];
+    int n = p->nreadings;
+    memcpy(reading, p->reading, sizeof reading);
+    p->nreadings = 0;
+    for (int i = 0; i < n; i++) add_laid_out(p, &reading[i], LOOPS_OVER_ROWS);
+}
+
+/* ---- and its sums ---- */
+
+static int64_t count_stores(const Stmt *s) {
+    if (s->kind != STMT_FOR) return s->kind == STMT_STORE;
+    int64_t n = 0;
+    for (int i = 0; i < s->body.n; i++) n += count_stores(s->body.at[i]);
+    return s->var ? n * i64_max(1, prefetch_passes(s)) : n;
+}
+
+static void add_leaf(Sums *p, Stmt *sum) {
+    Leaf x = {.inner = sum, .passes = 1};
+    for (int i = 0; i < p->ninside; i++) x.loop[x.nloops++] = p->inside[i];
+    x.sum = x.nloops;
+    for (Stmt *s = sum; s; s = prefetch_only_loop(s)) {
+        if (x.nloops == LOOPS_MOST) return;
+        x.loop[x.nloops++] = x.inner = s;
+    }
+    for (int i = 0; i < x.inner->body.n; i++)
+        if (prefetch_has_loop(x.inner->body.at[i])) return;
+    for (int i = 0; i < x.nloops; i++) {
+        x.count[i] = prefetch_passes(x.loop[i]);
+        if (x.count[i] && (x.loop[i]->step != 1 || !checked_mul(x.passes, x.count[i], &x.passes))) return;
+    }
+    for (int i = 0; i < x.inner->body.n; i++) x.work += count_stores(x.inner->body.at[i]);
+    if (p->nleaves < LEAVES_MOST) p->leaf[p->nleaves++] = x;
+}
+
+static void collect(Sums *p, const Stmt *list) {
+    for (int i = 0; i < list->body.n; i++) {
+        Stmt *s = list->body.at[i];
+        if (s->kind == STMT_STORE) add_expr(p, s->value, s->span);
+        if (s->kind != STMT_FOR || p->ninside == LOOPS_MOST) continue;
+        const Stmt *lane = p->lane;
+        bool sum = !p->in_sum && lane && prefetch_is_loop(s, LOOP_SERIAL) && prefetch_is_local(s);
+        if (sum) add_leaf(p, s);
+        p->in_sum = p->in_sum || sum;
+        if (prefetch_is_loop(s, LOOP_LANE)) p->lane = s;
+        else if (s->var) p->inside[p->ninside++] = s;
+        collect(p, s);
+        if (s->var && p->lane == lane) p->ninside--;
+        p->lane = lane;
+        p->in_sum = p->in_sum && !sum;
+    }
+}
+
+/* ---- what is far away ---- */
+
+static bool stores_to(const Stmt *s, const Buffer *b) {
+    if (s->kind == STMT_STORE) return s->buffer == b;
+    for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++)
+        if (stores_to(s->body.at[i], b)) return true;
+    return false;
+}
+
+/* Does e read the reading's buffer, and move in it with the loops around the one at hand as the reading does? */
+static bool expr_reads(const Sums *p, const Expr *e, const Reading *r) {
+    for (int i = 0, n = expr_operands(e->kind); i < n; i++)
+        if (expr_reads(p, e->arg[i], r)) return true;
+    if (e->kind != EXPR_LOAD || e->buffer != r->buffer) return false;
+    Affine byte = prefetch_byte(p->a, e->buffer, e->at);
+    for (int i = 0; i + 1 < p->naround; i++)
+        if (affine_coef(byte, p->around[i]->var) != affine_coef(r->byte, p->around[i]->var)) return false;
+    return true;
+}
+
+static bool reads_too(const Sums *p, const Stmt *s, const Reading *r) {
+    if (s->kind == STMT_STORE) return expr_reads(p, s->value, r);
+    for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++)
+        if (reads_too(p, s->body.at[i], r)) return true;
+    return false;
+}
+
+int64_t readings_fresh(const Sums *p, const Reading *r) {
+    const Stmt *loop = p->around[p->naround - 1];
+    for (int i = 0; i < p->list->body.n; i++) /* a tile of what is left over goes through what those before have read */
+        if (p->list->body.at[i] != loop && reads_too(p, p->list->body.at[i], r)) return 0;
+    bool own = stores_to(p->kernel->body, r->buffer);
+    if (own && r->buffer->bytes <= NEAR_BYTES) return 0;
+    for (int i = 0; i + 1 < p->naround; i++) /* a loop around reads it again */
+        if (prefetch_passes(p->around[i]) != 1 && !affine_coef(r->byte, p->around[i]->var) && !(own && stores_to(p->around[i], r->buffer))) return 0;
+    return i64_max(0, i64_min(r->run, affine_coef(r->byte, loop->var) * loop->step));
+}
+
+void readings_of(Sums *p, const Stmt *list, const Stmt *loop) {
+    p->list = list;
+    p->nreadings = p->nleaves = p->nopen = p->nknown = p->ninside = 0;
+    collect(p, loop);
+    lay_out_all(p);
+}
