@@ -244,9 +244,30 @@ static void visit_serial(Pass *p, Stmt *loop) {
     p->naround--;
 }
 
+/* The one buffer that e loads vectors of, if *only is null or that; false: there are several. */
+static bool expr_reads_one(const Pass *p, const Expr *e, const Buffer **only) {
+    const Buffer *b = e->kind == EXPR_LOAD ? e->buffer : NULL;
+    if (b && b->space != SPACE_LOCAL && b->rank && affine_coef(prefetch_byte(p->a, b, e->at), p->lane)) {
+        if (*only && *only != b) return false;
+        *only = b;
+    }
+    for (int i = 0, n = expr_operands(e->kind); i < n; i++)
+        if (!expr_reads_one(p, e->arg[i], only)) return false;
+    return true;
+}
+
+/* Do all statements read the same buffer, and no other? Tiles of what is left over stand beside the others. */
+static bool reads_one(const Pass *p, const Stmt *s, const Buffer **only) {
+    if (s->kind == STMT_STORE) return expr_reads_one(p, s->value, only);
+    for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++)
+        if (!reads_one(p, s->body.at[i], only)) return false;
+    return true;
+}
+
 static void visit(Pass *p, Stmt *list) {
     int before = p->alone;
-    if (list->body.n > 1) p->alone = p->naround;
+    const Buffer *only = NULL;
+    if (list->body.n > 1 && !(p->lane && reads_one(p, list, &only))) p->alone = p->naround;
     for (int i = 0; i < list->body.n; i++) {
         Stmt *s = list->body.at[i];
         if (prefetch_is_loop(s, LOOP_LANE)) {
