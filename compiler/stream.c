@@ -61,6 +61,13 @@ static bool touches(const Group *g, const Buffer *x) {
 
 static int64_t bytes_of(const Turn *t, bool of_block) { return of_block ? t->block_bytes : t->batch_bytes; }
 
+/* Bytes touched that make it worth it. What is written from front to end is no burden: the processor has the lines read in time, and much of it may still be found in the last cache,
+ * which forgets in no strict order. Tiles of sums and transforms write many lines here and there, and wait for each. */
+static int64_t late_bytes(const Plan *p, const Group *g) {
+    enum { IN_ORDER = 3 };
+    return lower_table[g->stage[0].root->op]->kind == LOWER_POINTWISE ? IN_ORDER * p->options.stream_bytes : p->options.stream_bytes;
+}
+
 /* Is so much touched, from when group number i of the order begins to write x until another reads it, that x goes past the caches? */
 static bool is_read_late(const Plan *p, const Order *o, int i, const Buffer *x) {
     const Group *g = o->turn[i].group;
@@ -69,7 +76,7 @@ static bool is_read_late(const Plan *p, const Order *o, int i, const Buffer *x) 
     for (int j = i + 1; j < o->n; j++) {
         const Group *next = o->turn[j].group;
         if (next->level != g->level) bytes = i64_max(bytes, o->level_bytes[g->level]);
-        if (touches(next, x)) return bytes >= p->options.stream_bytes;
+        if (touches(next, x)) return bytes >= late_bytes(p, g);
         bytes += bytes_of(&o->turn[j], of_block);
     }
     return false;

@@ -35,6 +35,12 @@ expect 0 "$NETC" -march=x86-64-v4 -fno-stream "$source" --emit=asm=a.s
 expect 0 "$NETC" -march=x86-64-v3 "$source" --emit=asm=a.s
 ! grep -q 'vmovnt' a.s || fail "half lines go past the caches"
 
+echo "== what is written from front to end does so later: the gradient of the stem's batch norm is read by the next kernel, 20 MB touched further"
+expect 0 "$NETC" -march=x86-64-v4 "$root/examples/resnet18.net" --emit=loops=a.loops
+grep -Eq '^ +batch_norm1\.batch_norm_dx\[.*\] = ' a.loops || fail "the gradient is not stored as usual"
+! grep -Eq '^ +batch_norm1\.batch_norm_dx\[.*\] <- ' a.loops || fail "the gradient is streamed"
+grep -Eq '^ +stage3\.residual2\.conv2\.winograd_data\[.*\] <- ' a.loops || fail "tiles are not streamed"
+
 echo "== a stop, and a look at shapes only, leave what was made until then"
 source=$root/examples/linear.net
 expect 0 "$NETC" "$source" --emit=loops=all.loops --emit=llvm-ir=all.ll
