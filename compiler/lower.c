@@ -304,16 +304,30 @@ static const Expr *point_value(Chain *c, const Node *n) {
     return lower_table[n->op]->pointwise(c->lw, n, args, c->at);
 }
 
+/* The k-th number of a rider for channel c, in each lane. */
+static const Affine *rider_at(Lower *lw, int64_t k, Affine c) { return lower_at(lw, 4, affine_const(0), affine_const(k), c, affine_var(lw->a, lw->lane)); }
+
+enum { RIDE_NUMBERS = 4 };
+static int ride_numbers(const Node *n) { return lower_table[n->op]->ride ? lower_table[n->op]->ride_numbers : 1; }
+
 /* A partial sum takes the element at hand, in each lane its image's. */
 static void chain_ride(Chain *c, const Node *n) {
     Lower *lw = c->lw;
+    const LowerRule *rule = lower_table[n->op];
     const Buffer *sums = map_get(&lw->sums, n);
-    const Affine *at = lower_at(lw, 3, affine_const(0), c->at[0], affine_var(lw->a, lw->lane));
+    const Expr *was[RIDE_NUMBERS], *now[RIDE_NUMBERS] = {0};
+    int numbers = ride_numbers(n);
+    for (int k = 0; k < numbers; k++) was[k] = expr_load(lw->a, sums, rider_at(lw, k, c->at[0]));
     lw->chain = c;
     c->nest->span = n->span;
-    add_store(c, sums, at, lower_table[n->op]->term(lw, n, c->at, expr_load(lw->a, sums, at)));
+    if (rule->ride) rule->ride(lw, n, c->at, was, now);
+    else now[0] = rule->term(lw, n, c->at, was[0]);
+    for (int k = 0; k < numbers; k++)
+        if (now[k]) add_store(c, sums, was[k]->at, now[k]);
     lw->chain = NULL;
 }
+
+const Expr *lower_name(Lower *lw, const Expr *value) { return nest_let(lw->a, lw->chain->nest, value); }
 
 static void chain_run(Chain *c) {
     const Stage *s = &c->lw->group->stage[c->lw->stage];
@@ -572,25 +586,30 @@ static void each_rider(Lower *lw, void (*fn)(Lower *lw, const Node *n)) {
     lw->tiles = tiles;
 }
 
-/* A number of the rider for each channel and lane. */
-static const Affine *rider_place(Lower *lw, Nest *nest, const Node *n) {
-    const Var *c = nest_axis(lw->a, nest, "c", n->type.dim[0], false);
-    return lower_at(lw, 3, affine_const(0), affine_var(lw->a, c), affine_var(lw->a, lw->lane));
+static void start_rider(Lower *lw, const Node *n) {
+    int64_t channels = n->type.dim[0];
+    Buffer *sums = lower_scratch(lw, arena_printf(lw->a, "%s%d", op_table[n->op].name, lw->kernel->serial++), type_batched(2, ride_numbers(n), channels, 0));
+    *map_at(lw->a, &lw->sums, n) = sums;
+    for (int k = 0; k < ride_numbers(n); k++) {
+        Nest *nest = lower_nest(lw, n);
+        Affine c = affine_var(lw->a, nest_axis(lw->a, nest, "c", channels, false));
+        nest_assign(lw->a, nest, sums, rider_at(lw, k, c), expr_real(lw->a, 0));
+        emit_loops(lw, nest);
+    }
 }
 
-static void start_rider(Lower *lw, const Node *n) {
-    Buffer *sums = lower_scratch(lw, arena_printf(lw->a, "%s%d", op_table[n->op].name, lw->kernel->serial++), type_batched(1, n->type.dim[0], 0, 0));
-    *map_at(lw->a, &lw->sums, n) = sums;
-    Nest *nest = lower_nest(lw, n);
-    nest_assign(lw->a, nest, sums, rider_place(lw, nest, n), expr_real(lw->a, 0));
-    emit_loops(lw, nest);
+void lower_assign_partial(Lower *lw, Nest *nest, const Node *n, Affine p, const Expr *value) {
+    nest_assign(lw->a, nest, lw->plan->value[n->id].partial, lower_at(lw, 2, affine_var(lw->a, lw->kernel->task), p), value);
 }
 
 static void finish_rider(Lower *lw, const Node *n) {
     Nest *nest = lower_nest(lw, n);
-    const Affine *at = rider_place(lw, nest, n);
-    const Expr *sum = expr_unary(lw->a, EXPR_LANE_SUM, expr_load(lw->a, map_get(&lw->sums, n), at));
-    nest_assign(lw->a, nest, lw->plan->value[n->id].partial, lower_at(lw, 2, affine_var(lw->a, lw->kernel->task), at[1]), sum);
+    const LowerRule *rule = lower_table[n->op];
+    const Expr *sum[RIDE_NUMBERS];
+    Affine c = affine_var(lw->a, nest_axis(lw->a, nest, "c", n->type.dim[0], false));
+    for (int k = 0; k < ride_numbers(n); k++) sum[k] = nest_let(lw->a, nest, expr_load(lw->a, map_get(&lw->sums, n), rider_at(lw, k, c)));
+    if (rule->ride_end) rule->ride_end(lw, n, nest, c, sum);
+    else lower_assign_partial(lw, nest, n, c, expr_unary(lw->a, EXPR_LANE_SUM, sum[0]));
     emit_loops(lw, nest);
 }
 

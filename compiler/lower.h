@@ -38,6 +38,11 @@ typedef struct LowerRule {
     OpKind sums_beside;  /* ... that of this operator on the same argument 0 can be taken in the same pass (lower_twin); 0: none */
     /* The sum of a channel with the element `at` of argument 0, all that the operator reads, in it: such a sum can ride on the kernel that makes argument 0. Null: it cannot. */
     const Expr *(*term)(Lower *lw, const Node *n, const Affine *at, const Expr *sum);
+    /* The same of a sum, and of the one beside it, that take several numbers for each channel and lane, 0 at first: `ride` makes those with the element `at` in them (null: as it was); at the end `ride_end` assigns
+     * the partial sums of channel c (lower_assign_partial) in the nest. Null: see term. */
+    int ride_numbers;
+    void (*ride)(Lower *lw, const Node *n, const Affine *at, const Expr *const *was, const Expr **now);
+    void (*ride_end)(Lower *lw, const Node *n, Nest *nest, Affine c, const Expr *const *numbers);
     /* What chunk number `chunk` adds to element p of the sum that partial sums are folded to; null: its partial sum. */
     const Expr *(*part)(Lower *lw, const Node *n, Affine chunk, Affine p);
     /* What becomes of a whole sum over the images (a mean: it is divided); null: nothing. Partial sums are not finished. */
@@ -78,6 +83,10 @@ int64_t lower_blocks(const Lower *lw);
 bool lower_sums_beside(const Lower *lw, const Node *other);
 /* The partial sum of element p that a chunk has left. */
 const Expr *lower_partial(Lower *lw, const Node *n, Affine chunk, Affine p);
+/* Makes `value` the chunk's partial sum of element p, in a nest of a kernel that the sum rides on. */
+void lower_assign_partial(Lower *lw, Nest *nest, const Node *n, Affine p, const Expr *value);
+/* A name for a value that `ride` uses several times. */
+const Expr *lower_name(Lower *lw, const Expr *value);
 /* The lane, where images are in the lanes. */
 Affine lower_lane(const Lower *lw);
 /* The chunk at hand, where partial sums are made, and the images of a chunk, an i32. */

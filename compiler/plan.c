@@ -61,7 +61,7 @@ int64_t plan_touched_bytes(const Plan *p, const Group *g, bool of_block) {
     for (int k = 0; k < g->touched.n; k++) {
         const Buffer *x = g->touched.at[k];
         if (x->space == SPACE_ARENA && of_block) bytes += x->bytes / p->chunks;
-        else bytes += x->space == SPACE_SCRATCH && !of_block ? x->bytes * p->chunks : x->bytes;
+        else bytes += x->space == SPACE_SCRATCH && !of_block ? capped_mul(x->bytes, p->chunks) : x->bytes;
     }
     return bytes;
 }
@@ -226,13 +226,22 @@ static bool multiplies(const Group *g) {
 static Stage *ridden_stage(const Plan *p, const Node *n) {
     const Value *v = &p->value[n->arg[0]->id];
     Group *g = v->view || v->gathered ? NULL : v->group;
-    if (!p->options.fuse || !rule_of(n)->term || !op_is_image(n->arg[0]->type)) return NULL;
+    if (!p->options.fuse || !(rule_of(n)->term || rule_of(n)->ride) || !op_is_image(n->arg[0]->type)) return NULL;
     if (!g || g->domain != PER_BLOCK || g->sum != SUM_NONE || !multiplies(g)) return NULL;
     for (int i = n->arg[0]->id + 1; i < p->graph->nodes.n; i++) {
         const Node *other = p->graph->nodes.at[i];
         if (rule_of(other)->sums_beside == n->op && other->arg[0] == n->arg[0]) return NULL;
     }
     return &g->stage[v->stage];
+}
+
+/* The sum that takes n beside itself and rides, or null. */
+static const Node *rider_beside(const Plan *p, const bool *needed, const Node *n) {
+    for (int i = n->id + 1; i < p->graph->nodes.n; i++) {
+        const Node *other = p->graph->nodes.at[i];
+        if (needed[i] && rule_of(other)->ride && rule_of(other)->sums_beside == n->op && other->arg[0] == n->arg[0] && ridden_stage(p, other)) return other;
+    }
+    return NULL;
 }
 
 /* Tiles of both kinds for the sum n, of rows of tiles of the same picture, that nobody else reads. */
@@ -271,9 +280,9 @@ static void place_sum(Plan *p, const bool *needed, const Node *n) {
     Group *parts = sum_beside(p, n);
     int64_t steps = sum_steps(p, needed, n);
     Stage *ridden = ridden_stage(p, n);
-    if (ridden) {
+    if (ridden || rider_beside(p, needed, n)) {
         parts = p->value[n->arg[0]->id].group;
-        VEC_PUSH(p->arena, &ridden->riders, n);
+        if (ridden) VEC_PUSH(p->arena, &ridden->riders, n);
     } else if (steps > 1) {
         parts = add_sum_in_steps(p, n, steps);
     } else if (parts) {
@@ -452,6 +461,11 @@ bool plan_sums_beside(const Group *g, const Node *n) {
     const Group *parts = g->sum == SUM_FOLD ? g->parts : g;
     for (int i = 0; parts->sum == SUM_PARTIAL && i < parts->stage[0].fused.n; i++)
         if (parts->stage[0].fused.at[i] == n) return true;
+    for (int s = 0; s < parts->nstages; s++)
+        for (int i = 0; i < parts->stage[s].riders.n; i++) {
+            const Node *r = parts->stage[s].riders.at[i];
+            if (n->nargs && rule_of(r)->sums_beside == n->op && r->arg[0] == n->arg[0]) return true;
+        }
     return false;
 }
 
@@ -464,7 +478,8 @@ static void read_value(const Plan *p, Group *g, const Node *n, ReadFn fn, void *
 }
 
 static void read_arguments(const Plan *p, Group *g, const Node *n, ReadFn fn, void *ctx) {
-    for (int k = 0; k < n->nargs; k++) read_value(p, g, n->arg[k], fn, ctx);
+    for (int k = 0; k < n->nargs; k++)
+        if (g->sum == SUM_FOLD || !plan_sums_beside(g, n->arg[k])) read_value(p, g, n->arg[k], fn, ctx);
 }
 
 /* Calls fn(group, argument) for every argument that a group reads from outside of its own expressions. Partial sums do not wait for the whole sum beside
@@ -577,12 +592,14 @@ static int level_before(const Plan *p, int level, Domain reader, Domain dep) {
     return level - ((level & 1) != (dep != PER_BLOCK));
 }
 
-static void note_latest(const Plan *p, void *ctx, Group *g, const Node *arg) {
-    Sinking *s = ctx;
-    const Group *dep = plan_value(p, arg)->group;
-    if (!dep || dep == g) return;
+static void come_before(const Plan *p, Sinking *s, const Group *dep, const Group *g) {
     int level = level_before(p, g->level, g->domain, dep->domain);
     if (level < s->latest[dep->index]) s->latest[dep->index] = level;
+}
+
+static void note_latest(const Plan *p, void *ctx, Group *g, const Node *arg) {
+    const Group *dep = plan_value(p, arg)->group;
+    if (dep && dep != g) come_before(p, ctx, dep, g);
 }
 
 /* A parameter has to be read before it is overwritten. */
@@ -613,6 +630,7 @@ static void sink_groups(Plan *p, const Readings *r) {
         group_reads(p, g, note_overwriting, &s);
         if (g->sum == SUM_NONE && g->nstages == 1 && is_made_late(g->stage[0].root) && s.latest[i] != INT32_MAX && s.latest[i] > g->level) g->level = s.latest[i];
         group_reads(p, g, note_latest, &s);
+        if (g->sum == SUM_FOLD) come_before(p, &s, g->parts, g);
     }
 }
 
@@ -661,7 +679,8 @@ static void note_reads(Plan *p, Group *g) {
         for (int i = 0; i < stage->fused.n; i++)
             for (int k = 0; k < stage->fused.at[i]->nargs; k++) note_read(p, g, s, stage->fused.at[i], k);
         for (int i = 0; i < stage->riders.n; i++)
-            for (int k = 0; k < stage->riders.at[i]->nargs; k++) note_read(p, g, s, stage->riders.at[i], k);
+            for (int k = 0; k < stage->riders.at[i]->nargs; k++)
+                if (!plan_sums_beside(g, stage->riders.at[i]->arg[k])) note_read(p, g, s, stage->riders.at[i], k);
     }
     for (int s = 1; s < g->nstages; s++)
         for (int k = 0; k < g->stage[s].root->nargs; k++) {

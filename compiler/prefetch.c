@@ -149,15 +149,23 @@ void prefetch_insert(Arena *a, Stmt *list, int from, bool close, Stmt *const *as
 
 /* ---- behind a sum ---- */
 
+/* A kernel's own few sums stay where they are from tile to tile. */
+static bool is_near(const Buffer *b) {
+    enum { NEAR_BYTES = 64 << 10 };
+    return b->space == SPACE_SCRATCH && b->bytes <= NEAR_BYTES;
+}
+
 /* Statement number i of the list is a loop that sums up. Returns how many statements were put in front of it. */
 static int ask_behind_sum(Pass *p, Stmt *list, int i) {
     Lines *l = &p->lines;
+    int n = 0;
     l->n = 0;
     for (int j = i + 1; j < list->body.n; j++)
         if (!add_stmt(p, list->body.at[j], l)) break;
-    for (int k = 0; k < l->n; k++) l->asked[k] = ask_for(p, &l->line[k], NULL, 0);
-    prefetch_insert(p->a, list, i, true, l->asked, l->n);
-    return l->n;
+    for (int k = 0; k < l->n; k++)
+        if (!is_near(l->line[k].buffer)) l->asked[n++] = ask_for(p, &l->line[k], NULL, 0);
+    prefetch_insert(p->a, list, i, true, l->asked, n);
+    return n;
 }
 
 /* ---- ahead in a loop ---- */

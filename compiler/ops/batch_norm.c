@@ -277,6 +277,40 @@ static void lower_batch_var(Lower *lw, const Node *n) {
     lower_close_loop(lw);
 }
 
+/* Where they ride on the kernel that makes the numbers, there is one pass: of an image's channel, `shift` is the first number, and the sum and squares of the others' distance from it give both. It is one of
+ * the numbers, so that the squares are not much larger than those around the mean. */
+enum { SHIFT, SUM, SQUARES, VAR_NUMBERS };
+
+/* Is `at` the first point of its picture? Null: never. */
+static const Expr *is_first(Lower *lw, const Affine *at, int64_t cols) {
+    Arena *a = lower_arena(lw);
+    Affine number = affine_add(a, affine_scale(a, at[1], cols), at[2]);
+    bool later = number.c > 0;
+    for (int i = 0; i < number.n; i++) later = later && number.term[i].k >= 0;
+    return later ? NULL : expr_binary(a, EXPR_LT, expr_index(a, number), expr_int(a, 1));
+}
+
+static void var_ride(Lower *lw, const Node *n, const Affine *at, const Expr *const *was, const Expr **now) {
+    const Expr *x = lower_load(lw, n->arg[0], at), *first = is_first(lw, at, n->arg[0]->type.dim[2]), *shift = was[SHIFT];
+    if (first) now[SHIFT] = shift = lower_name(lw, expr_ternary(lower_arena(lw), EXPR_SELECT, first, x, shift));
+    const Expr *d = lower_name(lw, sub(lw, x, shift));
+    now[SUM] = expr_binary(lower_arena(lw), EXPR_ADD, was[SUM], d);
+    now[SQUARES] = fma_of(lw, d, d, was[SQUARES]);
+}
+
+static void var_ride_end(Lower *lw, const Node *n, Nest *nest, Affine c, const Expr *const *of) {
+    Arena *a = lower_arena(lw);
+    int64_t count = channel_points(n->arg[0]->type);
+    const Expr *points = expr_real(a, (double)count), *share = expr_real(a, 1 / (double)count);
+    const Expr *image = expr_index(a, affine_add(a, lower_lane(lw), affine_scale(a, lower_chunk(lw), lower_images(lw))));
+    const Expr *sum = nest_let(a, nest, where_there(lw, image, fma_of(lw, of[SHIFT], points, of[SUM])));
+    const Expr *all = nest_let(a, nest, expr_unary(a, EXPR_LANE_SUM, sum)), *mean = expr_binary(a, EXPR_DIV, all, chunk_numbers(lw, lower_chunk(lw), count));
+    const Expr *around = expr_binary(a, EXPR_MAX, sub(lw, of[SQUARES], mul(lw, mul(lw, of[SUM], of[SUM]), share)), expr_real(a, 0));
+    const Expr *off = nest_let(a, nest, sub(lw, mul(lw, sum, share), mean));
+    lower_assign_partial(lw, nest, n->arg[1], c, all);
+    lower_assign_partial(lw, nest, n, c, expr_unary(a, EXPR_LANE_SUM, where_there(lw, image, add_squares(lw, points, off, around))));
+}
+
 static const Expr *var_part(Lower *lw, const Node *n, Affine chunk, Affine c) {
     const Expr *squares = lower_partial(lw, n, chunk, c);
     if (!lower_sums_beside(lw, n->arg[1])) return squares;
@@ -335,7 +369,7 @@ static const Expr *running_var_point(Lower *lw, const Node *n, const Expr *const
 }
 
 const LowerRule batch_mean_lower = {.kind = LOWER_NEST, .nest = lower_batch_mean, .finish = finish_mean, .sums_batch = true};
-const LowerRule batch_var_lower = {.kind = LOWER_NEST, .nest = lower_batch_var, .part = var_part, .finish = finish_mean, .sums_batch = true, .sums_beside = OP_batch_mean};
+const LowerRule batch_var_lower = {.kind = LOWER_NEST, .nest = lower_batch_var, .part = var_part, .finish = finish_mean, .sums_batch = true, .sums_beside = OP_batch_mean, .ride_numbers = VAR_NUMBERS, .ride = var_ride, .ride_end = var_ride_end};
 const LowerRule inv_std_lower = {.kind = LOWER_POINTWISE, .pointwise = inv_std_point};
 const LowerRule batch_norm_lower = {.kind = LOWER_POINTWISE, .pointwise = batch_norm_point};
 const LowerRule batch_norm_dgamma_lower = {.kind = LOWER_NEST, .nest = lower_dgamma, .sums_batch = true, .sums_beside = OP_channel_sum, .reads_cells = sums_by_cells};

@@ -1,4 +1,4 @@
-# Reads an assembly listing of netc's. An inner loop is one that holds no other; it counts where FMAs are 11 of 20 instructions or more,
+# Reads an assembly listing of netc's. An inner loop is one that holds no other; it counts where FMAs are 11 of 20 instructions or more (prefetches aside),
 # as in a register tile (a Winograd transform, which has more values than there are registers, has fewer). Prints those that touch
 # the stack; fails if there is one, or if fewer than `least` loops were found.
 
@@ -20,7 +20,7 @@ function holds_loop(first, last,    i, target) {
 
 function judge_loop(first, last,    i, fmas, stack, instructions) {
     for (i = first; i <= last; i++) {
-        if (text[i] ~ /^[ \t]+[a-z]/) instructions++
+        if (text[i] ~ /^[ \t]+[a-z]/ && text[i] !~ /prefetch/) instructions++
         if (text[i] ~ /vfn?m(add|sub)/) fmas++
         if (text[i] ~ /\(%rsp/) stack++
     }
