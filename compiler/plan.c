@@ -679,8 +679,7 @@ static void note_reads(Plan *p, Group *g) {
         for (int i = 0; i < stage->fused.n; i++)
             for (int k = 0; k < stage->fused.at[i]->nargs; k++) note_read(p, g, s, stage->fused.at[i], k);
         for (int i = 0; i < stage->riders.n; i++)
-            for (int k = 0; k < stage->riders.at[i]->nargs; k++)
-                if (!plan_sums_beside(g, stage->riders.at[i]->arg[k])) note_read(p, g, s, stage->riders.at[i], k);
+            for (int k = 0; k < stage->riders.at[i]->nargs; k++) note_read(p, g, s, stage->riders.at[i], k);
     }
     for (int s = 1; s < g->nstages; s++)
         for (int k = 0; k < g->stage[s].root->nargs; k++) {
