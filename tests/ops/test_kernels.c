@@ -127,6 +127,8 @@ static const Case cases[] = {
     /* Inputs near 1000 are 6e-5 apart, which the mean and all behind it inherit; a variance as a difference of squares would be off by more than it is. */
     {.name = "batch norm far from zero", .source = "network n(2, 6, 5) -> (3, 6, 5) { batch_norm -> tanh; conv(3, 1) }\ntrain { batch = 20; loss = squared_error; data = arrays(inputs=\"x.npy\", targets=\"y.npy\") }\n",
      .tolerance = 5e-4, .offset = 1000},
+    {.name = "batch norm behind a convolution, far from zero", .source = "network n(2, 6, 5) -> (3, 6, 5) { far = it; batch_norm(affine=false) -> conv(2, 3, pad=1, bias=false); it + far -> batch_norm -> tanh; conv(3, 1) }\n"
+     "train { batch = 20; loss = squared_error; data = arrays(inputs=\"x.npy\", targets=\"y.npy\") }\n", .tolerance = 5e-4, .offset = 300},
     REAL_NET("dropout", "2, 5, 6", "3, 5, 6", "conv(4, 3, pad=1) -> dropout; conv(3, 1) -> dropout(0.1)"),
     REAL_NET("dropout of the input, twice", "2, 5, 4", "2, 5, 4", "a = it -> dropout(0.3); b = it -> dropout(0.3); a + b; conv(2, 1); dropout(0)"),
     CLASS_NET("dropout of flat numbers", "2, 4, 4", "5", "flatten; linear(33) -> relu -> dropout(0.4); linear(5)"),
