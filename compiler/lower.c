@@ -308,7 +308,11 @@ static const Expr *point_value(Chain *c, const Node *n) {
 static const Affine *rider_at(Lower *lw, int64_t k, Affine c) { return lower_at(lw, 4, affine_const(0), affine_const(k), c, affine_var(lw->a, lw->lane)); }
 
 enum { RIDE_NUMBERS = 4 };
-static int ride_numbers(const Node *n) { return lower_table[n->op]->ride ? lower_table[n->op]->ride_numbers : 1; }
+static int ride_numbers(const Node *n) {
+    int numbers = lower_table[n->op]->ride ? lower_table[n->op]->ride_numbers : 1;
+    ENSURE(numbers <= RIDE_NUMBERS);
+    return numbers;
+}
 
 /* A partial sum takes the element at hand, in each lane its image's. */
 static void chain_ride(Chain *c, const Node *n) {
@@ -634,7 +638,7 @@ static void clear_partial(Lower *lw, const Node *n) {
     Nest *nest = lower_nest(lw, n);
     const Var *p = nest_axis(lw->a, nest, "p", type_count(n->type), false);
     lw->lane_axis = p;
-    nest_assign(lw->a, nest, lw->plan->value[n->id].partial, lower_at(lw, 2, affine_var(lw->a, lw->kernel->task), affine_var(lw->a, p)), expr_real(lw->a, 0));
+    lower_assign_partial(lw, nest, n, affine_var(lw->a, p), expr_real(lw->a, 0));
     emit_loops(lw, nest);
 }
 

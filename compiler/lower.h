@@ -83,7 +83,7 @@ int64_t lower_blocks(const Lower *lw);
 bool lower_sums_beside(const Lower *lw, const Node *other);
 /* The partial sum of element p that a chunk has left. */
 const Expr *lower_partial(Lower *lw, const Node *n, Affine chunk, Affine p);
-/* Makes `value` the chunk's partial sum of element p, in a nest of a kernel that the sum rides on. */
+/* Makes `value` the chunk's partial sum of element p, in a nest of a kernel that makes it. */
 void lower_assign_partial(Lower *lw, Nest *nest, const Node *n, Affine p, const Expr *value);
 /* A name for a value that `ride` uses several times. */
 const Expr *lower_name(Lower *lw, const Expr *value);

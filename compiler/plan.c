@@ -477,6 +477,7 @@ static void read_value(const Plan *p, Group *g, const Node *n, ReadFn fn, void *
     for (int k = 0; p->value[n->id].gathered && k < n->nargs; k++) read_value(p, g, n->arg[k], fn, ctx);
 }
 
+/* But not the whole of a sum that is taken beside one that rides on the group: it comes later. */
 static void read_arguments(const Plan *p, Group *g, const Node *n, ReadFn fn, void *ctx) {
     for (int k = 0; k < n->nargs; k++)
         if (g->sum == SUM_FOLD || !plan_sums_beside(g, n->arg[k])) read_value(p, g, n->arg[k], fn, ctx);

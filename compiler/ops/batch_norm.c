@@ -235,6 +235,12 @@ static const Expr *chunk_numbers(Lower *lw, Affine chunk, int64_t points) {
     return mul(lw, expr_unary(a, EXPR_TO_F32, lower_chunk_images(lw, chunk)), expr_real(a, (double)points));
 }
 
+/* The number of the lane's image, outside of a sum whose axis is the lane block. */
+static const Expr *chunk_image(Lower *lw) {
+    Arena *a = lower_arena(lw);
+    return expr_index(a, affine_add(a, lower_lane(lw), affine_scale(a, lower_chunk(lw), lower_images(lw))));
+}
+
 /* The means of channels first .. first+run-1 of each image, and what they add to the mean of the batch. */
 static void lower_image_means(Lower *lw, const Node *mean, Affine first, int64_t run, const Buffer *means) {
     Arena *a = lower_arena(lw);
@@ -258,8 +264,7 @@ static void lower_image_squares(Lower *lw, const Node *n, Affine first, int64_t 
     const Expr *d = of_images(lw, sub(lw, lower_load(lw, n->arg[0], arena_copy(a, at, sizeof at)), own));
     nest_update(nest, acc, fma_of(lw, d, d, acc));
     const Expr *all = expr_unary(a, EXPR_LANE_SUM, mul(lw, own, points)), *mean = expr_binary(a, EXPR_DIV, all, chunk_numbers(lw, lower_chunk(lw), channel_points(x)));
-    Affine image = affine_add(a, lower_lane(lw), affine_scale(a, lower_chunk(lw), lower_images(lw))); /* outside of the sum, whose lane block is its axis */
-    const Expr *off = where_there(lw, expr_index(a, image), sub(lw, own, mean));
+    const Expr *off = where_there(lw, chunk_image(lw), sub(lw, own, mean));
     lower_emit(lw, nest, n, lower_at(lw, 1, at[0]), expr_unary(a, EXPR_LANE_SUM, add_squares(lw, points, off, acc)));
 }
 
@@ -302,8 +307,7 @@ static void var_ride_end(Lower *lw, const Node *n, Nest *nest, Affine c, const E
     Arena *a = lower_arena(lw);
     int64_t count = channel_points(n->arg[0]->type);
     const Expr *points = expr_real(a, (double)count), *share = expr_real(a, 1 / (double)count);
-    const Expr *image = expr_index(a, affine_add(a, lower_lane(lw), affine_scale(a, lower_chunk(lw), lower_images(lw))));
-    const Expr *sum = nest_let(a, nest, where_there(lw, image, fma_of(lw, of[SHIFT], points, of[SUM])));
+    const Expr *image = chunk_image(lw), *sum = nest_let(a, nest, where_there(lw, image, fma_of(lw, of[SHIFT], points, of[SUM])));
     const Expr *all = nest_let(a, nest, expr_unary(a, EXPR_LANE_SUM, sum)), *mean = expr_binary(a, EXPR_DIV, all, chunk_numbers(lw, lower_chunk(lw), count));
     const Expr *around = expr_binary(a, EXPR_MAX, sub(lw, of[SQUARES], mul(lw, mul(lw, of[SUM], of[SUM]), share)), expr_real(a, 0));
     const Expr *off = nest_let(a, nest, sub(lw, mul(lw, sum, share), mean));
