@@ -72,18 +72,32 @@ static int64_t line_of(const Pass *p, int64_t c) {
     return line;
 }
 
+/* Tiles that go through the stages at once, as the plan will have it: rows of them, or bands of rows. */
+typedef struct Turns { int64_t whole, tiles, rest; } Turns; /* so many turns of `tiles`, and as many rows have a last one of `rest`, or 0 */
+
+static Turns turns_of(const Pass *p, const Shape *s, int tile, int64_t places) {
+    int64_t rows = ceil_div(s->rows, tile), cols = ceil_div(s->cols, tile), one = places * (s->k + s->c);
+    if (plan_tile_steps(p->options, one * rows * cols, rows) == 1) return (Turns){1, rows * cols, 0};
+    int64_t band = plan_tile_band(p->options, one, places, cols);
+    return (Turns){cols / band * rows, band, cols % band};
+}
+
 /* Of forward or backward_data. */
 static Choice price_product(const Pass *p, const Shape *s, int tile) {
     Winograd f = winograd_form(tile, s->r);
-    double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, in_all = places * tiles * (k + c), one;
+    double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, one;
     Choice x = {.tile = tile};
     bool across = plan_goes_across(p->options, 4 * square(f.n) * s->k * s->c, (int64_t)p->blocks);
-    int64_t steps = across ? 1 : plan_tile_steps(p->options, (int64_t)in_all, ceil_div(s->rows, tile)), step_tiles = tiles_of(s, tile) / steps;
-    x.pack = choose_pack(p, s->k, across ? i64_max(step_tiles, (int64_t)p->blocks) : step_tiles, &one);
+    Turns turns = across ? (Turns){1, tiles_of(s, tile), 0} : turns_of(p, s, tile, square(f.n));
+    x.pack = choose_pack(p, s->k, across ? i64_max(turns.tiles, (int64_t)p->blocks) : turns.tiles, &one);
     if (across && p->blocks > tiles) one *= tiles / p->blocks;
     double product = places * c * one / product_efficiency, weights = far_cycles(p, places * k * c * 4) / (across ? p->blocks : 1);
-    x.cycles = (double)steps * (product > weights ? product : weights);
-    in_all /= (double)steps;
+    x.cycles = (double)turns.whole * (product > weights ? product : weights);
+    if (turns.rest) {
+        product = places * c * pack_cycles(s->k, turns.rest, x.pack, turns.rest) / product_efficiency;
+        x.cycles += (double)ceil_div(s->rows, tile) * (product > weights ? product : weights);
+    }
+    double in_all = places * (double)turns.tiles * (k + c);
     x.cycles += c * tiles * transform_cycles(p, &f.input, places, in_all) + k * tiles * transform_cycles(p, &f.output, places, in_all);
     x.cycles += k * c / p->blocks * (3 * square(s->r) + (transform_cycles(p, &f.kernel, places, places * k * c / p->options->machine.lanes)) / (double)line_of(p, s->c));
     return x;

@@ -70,13 +70,39 @@ Affine lower_step_axis(Lower *lw, Nest *nest, const char *name, int64_t first, i
     return lower_affine(lw, v, 1, first);
 }
 
-int64_t lower_step_extent(const Lower *lw, int64_t extent) { return lw->step ? lw->group->stage[lw->stage].rows : extent; }
+/* Points of the stage that all bands have: of a step's, where these are cut (tiles). */
+static int64_t points_of_bands(const Stage *s) { return s->band_axis == s->axis ? s->rows : s->root->type.dim[s->band_axis]; }
+
+/* ... and the band at hand; the last one, where it is in the loop with the others, as many as they: its rest is cut off. */
+static int64_t points_of_band(const Lower *lw, const Stage *s) { return lw->last_band ? points_of_bands(s) - (lw->group->bands - 1) * s->band : s->band; }
+
+static bool has_bands(const Lower *lw, int dim) { return lw->in_bands && lw->group->stage[lw->stage].band_axis == dim; }
+
+Affine lower_band_axis(Lower *lw, Nest *nest, const char *name, int dim, int64_t first, int64_t count, int64_t unit) {
+    if (!has_bands(lw, dim)) return lower_affine(lw, nest_axis(lw->a, nest, name, count, false), 1, first);
+    const Stage *s = &lw->group->stage[lw->stage];
+    int64_t extent = ceil_div(points_of_band(lw, s), unit), end = (lw->bands_end - 1) * (s->band / unit) + extent;
+    Affine begin = affine_scale(lw->a, lw->band, s->band / unit), v = affine_var(lw->a, nest_axis(lw->a, nest, name, extent, false));
+    if (first || end > count) nest_clamp(nest, affine_offset(affine_scale(lw->a, begin, -1), first), affine_offset(affine_scale(lw->a, begin, -1), first + count));
+    lw->band_axis = true;
+    return affine_add(lw->a, v, begin);
+}
+
+int64_t lower_step_extent(const Lower *lw, int64_t extent) {
+    const Stage *s = &lw->group->stage[lw->stage];
+    if (!lw->step) return extent;
+    return has_bands(lw, s->axis) ? points_of_band(lw, s) : s->rows;
+}
 
 Affine lower_step_point(Lower *lw, Affine x) {
-    return lw->step ? affine_add(lw->a, x, lower_affine(lw, lw->step, lw->group->stage[lw->stage].rows, 0)) : x;
+    const Stage *s = &lw->group->stage[lw->stage];
+    if (!lw->step) return x;
+    if (has_bands(lw, s->axis)) x = affine_add(lw->a, x, affine_scale(lw->a, lw->band, s->band));
+    return affine_add(lw->a, x, lower_affine(lw, lw->step, s->rows, 0));
 }
 
 Affine lower_step_points(Lower *lw, Nest *nest, const char *name, int64_t extent) {
+    lw->band_axis = true;
     return lower_step_point(lw, affine_var(lw->a, nest_axis(lw->a, nest, name, lower_step_extent(lw, extent), false)));
 }
 
@@ -119,7 +145,7 @@ const Expr *lower_load_row(Lower *lw, const Node *value, Affine e) {
 }
 
 Buffer *lower_scratch(Lower *lw, const char *name, Type type) {
-    const char *full = arena_printf(lw->a, "%s.%s", lw->kernel->name, name);
+    const char *full = arena_printf(lw->a, "%s.%s%s", lw->kernel->name, name, lw->last_band ? ".last" : "");
     return layout_buffer(lw->b, full, type, SPACE_SCRATCH, lw->lanes);
 }
 
@@ -138,6 +164,7 @@ static const Affine *batched_place(Lower *lw, const Value *v, Type type, const A
     for (int i = 0; i < type.rank; i++) place[1 + i] = at[i];
     const Stage *stage = &v->group->stage[v->stage];
     if (v->rows_only) place[1 + stage->axis] = step_place(lw, place[1 + stage->axis], stage->rows);
+    if (v->rows_only && lw->in_bands) place[1 + stage->band_axis] = affine_add(lw->a, place[1 + stage->band_axis], affine_scale(lw->a, lw->band, -stage->band));
     place[1 + type.rank] = lw->image;
     return place;
 }
@@ -364,6 +391,14 @@ static void share_rows(Lower *lw, Nest *nest, const Affine *at) {
     else nest_window(lw->a, nest, h, first, stage->rows, stage->root->type.dim[stage->axis]);
 }
 
+/* The same for the columns of a band. */
+static void share_band(Lower *lw, Nest *nest, const Affine *at) {
+    if (!lw->in_bands || lw->band_axis) return;
+    const Stage *stage = &lw->group->stage[lw->stage];
+    int64_t points = points_of_band(lw, stage);
+    nest_window(lw->a, nest, axis_behind(nest, at[stage->band_axis]), affine_scale(lw->a, lw->band, stage->band), points, points_of_bands(stage));
+}
+
 static int find_axis(const Nest *n, const Var *v) {
     for (int i = 0; i < n->naxes; i++)
         if (n->axis[i].var == v) return i;
@@ -389,8 +424,9 @@ static void emit_loops(Lower *lw, Nest *nest) {
     if (why) BUG("%s: %s", lw->kernel->name, why);
     lw->slow = lw->slow || (lw->plan->options.tile && schedule_is_slow(nest, &s));
     if (!lw->items_open) lw->items = schedule_items(nest, &s, lw->lanes);
-    if (!lw->tiles || (nest->accs.n && lw->stage == main_stage(lw->group))) lw->tiles = schedule_text(lw->a, nest, &s);
+    if (!lw->tiles || (nest->accs.n && lw->stage == main_stage(lw->group) && !lw->last_band)) lw->tiles = schedule_text(lw->a, nest, &s);
     lw->step_axis = NULL;
+    lw->band_axis = false;
 }
 
 void lower_flatten(Lower *lw) { lw->flat = true; }
@@ -420,6 +456,7 @@ void lower_emit_twin(Lower *lw, Nest *nest, const Node *n, const Expr *value, co
     if (twin) chain_add(&c, twin, twin_value);
     chain_run(&c);
     share_rows(lw, nest, at);
+    share_band(lw, nest, at);
     emit_loops(lw, nest);
 }
 
@@ -617,6 +654,37 @@ static void finish_rider(Lower *lw, const Node *n) {
     emit_loops(lw, nest);
 }
 
+/* ---- stages in turns ---- */
+
+static void open_steps(Lower *lw) { open_loop(lw, "y", LOOP_SERIAL, affine_const(0), affine_const(lw->group->steps), &lw->step); }
+
+static void take_turns(Lower *lw) {
+    open_steps(lw);
+    for (lw->stage = 0; lw->stage < lw->group->nstages; lw->stage++) lower_stage(lw);
+}
+
+/* For each band of the picture: `turns`. A last band that is narrower goes by itself, so that all have bounds that are numbers. */
+static void in_bands(Lower *lw, void (*turns)(Lower *lw)) {
+    const Group *g = lw->group;
+    if (g->bands == 1) {
+        turns(lw);
+        return;
+    }
+    Stmt *outside = lw->into;
+    bool even = points_of_bands(&g->stage[0]) % g->stage[0].band == 0;
+    lw->in_bands = true;
+    lw->bands_end = g->bands - !even;
+    lw->band = lower_open_loop(lw, "z", lw->bands_end);
+    turns(lw);
+    lower_close_loop(lw);
+    lw->last_band = !even;
+    lw->bands_end = g->bands;
+    lw->band = affine_const(g->bands - 1);
+    lw->into = outside;
+    if (!even) turns(lw);
+    lw->in_bands = lw->last_band = false;
+}
+
 static void lower_per_block(Lower *lw) {
     const Var *nb;
     Stmt *outside = lw->into;
@@ -625,8 +693,8 @@ static void lower_per_block(Lower *lw) {
     lw->block = affine_var(lw->a, nb);
     lower_open_lanes(lw);
     note_clears(lw);
-    if (lw->group->nstages > 1) open_loop(lw, "y", LOOP_SERIAL, affine_const(0), affine_const(lw->group->steps), &lw->step);
-    for (lw->stage = 0; lw->stage < lw->group->nstages; lw->stage++) lower_stage(lw);
+    if (lw->group->nstages > 1) in_bands(lw, take_turns);
+    else lower_stage(lw);
     lw->stage = lw->group->nstages - 1;
     lw->step = NULL;
     lw->into = outside;
@@ -643,14 +711,9 @@ static void clear_partial(Lower *lw, const Node *n) {
 }
 
 /* Tiles of a step, with images in the lanes, and then what they add to the sum, which has the lanes elsewhere. */
-static void lower_sum_in_steps(Lower *lw) {
-    ENSURE(lw->turned);
+static void take_turns_and_sum(Lower *lw) {
     int last = lw->group->nstages - 1;
-    lw->stage = last;
-    clear_partial(lw, lw->group->stage[last].root);
-    lower_open_blocks(lw);
-    lw->in_block = true;
-    open_loop(lw, "y", LOOP_SERIAL, affine_const(0), affine_const(lw->group->steps), &lw->step);
+    open_steps(lw);
     Stmt *steps = lw->into;
     for (lw->stage = 0; lw->stage <= last; lw->stage++) {
         lw->into = steps;
@@ -658,6 +721,15 @@ static void lower_sum_in_steps(Lower *lw) {
         if (lw->stage < last) lower_open_lanes(lw);
         lower_stage(lw);
     }
+}
+
+static void lower_sum_in_steps(Lower *lw) {
+    ENSURE(lw->turned);
+    lw->stage = lw->group->nstages - 1;
+    clear_partial(lw, lw->group->stage[lw->stage].root);
+    lower_open_blocks(lw);
+    lw->in_block = true;
+    in_bands(lw, take_turns_and_sum);
 }
 
 void lower_group(Lower *lw) {

@@ -117,6 +117,9 @@ void lower_block_axis(Lower *lw, Nest *nest);
 /* Adds the space axis over rows of tiles first .. first+count-1, and returns the row. Where the group's stages take turns, each step is a row:
  * the nest then does only that of the step at hand, or nothing if it is none of these. */
 Affine lower_step_axis(Lower *lw, Nest *nest, const char *name, int64_t first, int64_t count);
+/* Adds the space axis over points first .. first+count-1, in units of `unit`, of dimension `dim` of the root of the stage at hand, and returns the point. Where stages take turns for bands
+ * of that dimension, the nest does those of the band at hand. */
+Affine lower_band_axis(Lower *lw, Nest *nest, const char *name, int dim, int64_t first, int64_t count, int64_t unit);
 /* Adds the space axis over `extent` points, of which, where the group's stages take turns, the nest does those of the step at hand. */
 Affine lower_step_points(Lower *lw, Nest *nest, const char *name, int64_t extent);
 /* How many of the `extent` points of a dimension the step at hand has (all, where there are no steps); its point number x, counted from the first of all. */

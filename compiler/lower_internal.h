@@ -53,6 +53,11 @@ struct Lower {
     const Var *step;         /* several stages: the step at hand */
     const Var *step_axis;    /* the axis of the nest at hand whose point is the step (lower_step_axis), or null ... */
     Affine step_point;       /* ... and that point, by the step */
+    bool in_bands;           /* stages take turns for a band of the picture: */
+    Affine band;             /* its number, ... */
+    int64_t bands_end;       /* ... that behind the last which the loop over bands, if there is one, goes through, ... */
+    bool last_band;          /* ... is it the last one, by itself, and ... */
+    bool band_axis;          /* ... has the nest at hand an axis over it (lower_band_axis)? */
     bool flat;               /* unbatched tensors are indexed by one number */
     bool rows;               /* the sum at hand has rows */
     bool turned;             /* ... or its rule puts the lanes elsewhere */

@@ -74,6 +74,7 @@ static Group *add_group(Plan *p, const Node *root, Domain domain, SumKind sum) {
     g->domain = domain;
     g->sum = sum;
     g->nstages = 1;
+    g->bands = 1;
     g->stage[0].root = root;
     VEC_PUSH(p->arena, &p->groups, g);
     return g;
@@ -195,9 +196,10 @@ static Group *sum_beside(const Plan *p, const Node *n) {
     return NULL;
 }
 
-static void add_stage(Plan *p, Group *g, const Node *root, int axis, int64_t rows) {
+/* A step makes `rows` points of dimension `axis`, or a band of it `band` of dimension 2. */
+static void add_stage(Plan *p, Group *g, const Node *root, int axis, int64_t rows, int64_t band) {
     ENSURE(g->nstages < STAGES_MAX);
-    g->stage[g->nstages] = (Stage){.root = root, .axis = axis, .rows = rows};
+    g->stage[g->nstages] = (Stage){.root = root, .axis = axis, .rows = rows, .band_axis = 2, .band = band};
     set_group(p, root, g, g->nstages++);
 }
 
@@ -212,6 +214,25 @@ enum { ROWS_OF_TILES = 4 }; /* the attribute of winograd_data */
 
 int64_t plan_tile_steps(const PlanOptions *options, int64_t numbers, int64_t tiles_h) {
     return options->fuse && options->tile && 4 * numbers * options->machine.lanes > options->step_bytes ? tiles_h : 1;
+}
+
+int64_t plan_tile_band(const PlanOptions *options, int64_t numbers, int64_t places, int64_t tiles_w) {
+    enum { COLUMNS_LEAST = 128 }; /* of all places: each band reads the transformed weights anew */
+    int64_t bytes = 4 * numbers * options->machine.lanes, least = options->band_tiles ? options->band_tiles : ceil_div(COLUMNS_LEAST, places);
+    int64_t bands = ceil_div(tiles_w, i64_max(least, options->step_bytes / i64_max(1, bytes))), band = ceil_div(tiles_w, bands);
+    return bands == 2 && tiles_w - band < least ? tiles_w : band; /* a small rest had better be part of the other */
+}
+
+/* The stages x and y have tiles, and `last`, if there is one, is made of both: a row of them a step, or a band of it. */
+static void tiles_take_turns(Plan *p, Group *g, const Node *x, const Node *y, const Node *last, int64_t steps) {
+    int64_t tiles = x->type.dim[2] / steps, numbers = x->type.dim[0] * (x->type.dim[1] + y->type.dim[1]);
+    int64_t band = plan_tile_band(&p->options, numbers, x->type.dim[0], tiles);
+    g->nstages = 0;
+    g->steps = steps;
+    g->bands = ceil_div(tiles, band);
+    add_stage(p, g, x, 2, tiles, band);
+    add_stage(p, g, y, 2, tiles, band);
+    if (last) add_stage(p, g, last, 2, tiles, band);
 }
 
 /* Is it a contraction, with what is fused to it? */
@@ -263,12 +284,7 @@ static int64_t sum_steps(const Plan *p, const bool *needed, const Node *n) {
 /* A group of both kinds of tiles and the sum. */
 static Group *add_sum_in_steps(Plan *p, const Node *n, int64_t steps) {
     Group *g = add_group(p, n->arg[0], PER_BLOCK, SUM_PARTIAL);
-    int64_t tiles = n->arg[0]->type.dim[2] / steps;
-    g->nstages = 0;
-    g->steps = steps;
-    add_stage(p, g, n->arg[0], 2, tiles);
-    add_stage(p, g, n->arg[1], 2, tiles);
-    add_stage(p, g, n, 2, tiles);
+    tiles_take_turns(p, g, n->arg[0], n->arg[1], n, steps);
     return g;
 }
 
@@ -398,11 +414,7 @@ static int64_t tile_steps(const Plan *p, const bool *needed, const Node *n) {
 /* The product of tiles that were left to it: a group of both. */
 static void place_product(Plan *p, const Node *n, int64_t steps) {
     Group *g = add_group(p, n->arg[0], PER_BLOCK, SUM_NONE);
-    int64_t tiles = n->type.dim[2] / steps;
-    g->nstages = 0;
-    g->steps = steps;
-    add_stage(p, g, n->arg[0], 2, tiles);
-    add_stage(p, g, n, 2, tiles);
+    tiles_take_turns(p, g, n->arg[0], n, NULL, steps);
 }
 
 /* The group whose next stage n becomes, or null: Winograd's pictures from the products before them, or a pool that eats the rows of a
@@ -418,16 +430,19 @@ static Group *stage_before(const Plan *p, const Node *n, int64_t *rows) {
     *rows = 1;
     if (last->root->op == OP_conv && v->group->nstages == 1) return v->group;
     *rows = last->rows / n->attr.i[0];
+    if (v->group->bands > 1 && last->band % n->attr.i[1]) return NULL;
     return last->root->op == OP_winograd_image && v->group->nstages == 3 && last->rows % n->attr.i[0] == 0 ? v->group : NULL;
 }
 
 static void place_stage(Plan *p, const Node *n, Group *g, int64_t rows) {
+    const Stage *last = &g->stage[g->nstages - 1];
+    int64_t band = n->op == OP_winograd_image ? last->band * rows : last->band / n->attr.i[1];
     if (g->nstages == 1) { /* a convolution: a step is a row of its pool */
         g->stage[0].axis = 1;
         g->stage[0].rows = n->attr.i[0];
         g->steps = n->type.dim[1];
     }
-    add_stage(p, g, n, 1, rows);
+    add_stage(p, g, n, 1, rows, band);
 }
 
 /* ---- each node in its turn ---- */

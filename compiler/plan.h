@@ -4,6 +4,7 @@
  * behind it, all over the same points. Stages take turns in *steps* from the top of the picture to its bottom: each makes the rows that
  * the next one then eats, so that what is between two of them stays in a core's own cache. A convolution and a pool are such stages,
  * and so are the three of Winograd's way (a step: a row of tiles) and a pool behind them; and both kinds of tiles and the partial sum of its weight gradients.
+ * Where a row of tiles is too much for that cache, they go down the picture in *bands* of a few columns, one after the other.
  *
  * Domains. A PER_BLOCK group works on one lane block and needs nothing of other images. An ACROSS group computes as much, for the
  * whole batch at once: where weights are too large for the caches, one pass over them serves all lane blocks, and output
@@ -40,7 +41,8 @@ typedef struct PlanOptions {
     bool winograd;     /* convolutions may be Winograd's (algorithm.h) ... */
     int64_t stream_bytes; /* results go past the caches if so many bytes are touched until they are read; 0: none do */
     bool prefetch;     /* what is read soon is asked for in time */
-    int64_t step_bytes; /* tiles of a lane block that take more go through Winograd's stages row by row */
+    int64_t step_bytes; /* tiles of a lane block that take more go through Winograd's stages row by row, and in bands of rows ... */
+    int64_t band_tiles; /* ... of at least so many tiles; 0: as many as give the product of all places a good width */
     const Tuned *tuned; /* what was measured on this machine goes before what is predicted; or null */
     int winograd_tile; /* ... 0: where and with the tile that predicted time says; else with this tile, wherever there is a form for it: for tests */
 } PlanOptions;
@@ -59,6 +61,8 @@ typedef struct Stage {
     const Node *root;
     int axis;                  /* several stages: a step makes `rows` points of this dimension, fewer where the last step meets its end */
     int64_t rows;
+    int band_axis;             /* several bands: a step makes `band` points of this one (a row of tiles: among its rows), fewer of the last band */
+    int64_t band;
     VEC(const Node *) fused;   /* in topological order; an index twin of a max_pool is here too */
     VEC(const Node *) riders;  /* partial sums of what the stage makes, taken as it is made (LowerRule.term) */
 } Stage;
@@ -69,7 +73,8 @@ typedef struct Group {
     SumKind sum;
     int nstages;
     Stage stage[STAGES_MAX];
-    int64_t steps;             /* several stages: how often they take turns */
+    int64_t steps;             /* several stages: how often they take turns ... */
+    int64_t bands;             /* ... for each of so many bands of the picture, one after the other */
     struct Group *parts;       /* SUM_FOLD: the group that leaves the partial sums, or on which they ride */
     int level;
     Kernel *kernel;            /* what the lowering makes of it, ... */
@@ -108,6 +113,8 @@ typedef struct Plan {
 /* In how many steps are the stages of Winograd's way taken, if a lane block's tiles, tiles_h rows of them, are `numbers` numbers an image in all? 1:
  * each stage for itself. */
 int64_t plan_tile_steps(const PlanOptions *options, int64_t numbers, int64_t tiles_h);
+/* ... and in bands of how many of the tiles_w tiles of a row, of so many places, if a tile is `numbers` numbers an image in all? */
+int64_t plan_tile_band(const PlanOptions *options, int64_t numbers, int64_t places, int64_t tiles_w);
 /* Is a contraction with weights of so many bytes worth a level of its own, ACROSS `chunks` lane blocks? */
 bool plan_goes_across(const PlanOptions *options, int64_t weight_bytes, int64_t chunks);
 /* The plan of the training step, or (train = false) of inference: output and loss alone. No root names a source. Null where updates wait for each

@@ -19,7 +19,7 @@ static int64_t fillings(const Plan *p, const Group *g, const Buffer *x) {
     for (int s = 1; s < g->nstages; s++)
         for (int k = 0; k < g->stage[s].root->nargs; k++) {
             const Value *v = plan_value(p, g->stage[s].root->arg[k]);
-            if (v->rows_only && v->buffer == x) return g->steps;
+            if (v->rows_only && v->buffer == x) return g->steps * g->bands;
         }
     return 1;
 }

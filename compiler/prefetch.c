@@ -8,6 +8,8 @@ enum {
     LINES_MOST = 256,      /* of one pass; what reads more is left alone */
     LINES_AHEAD = 96,      /* so many are on their way: what memory delivers while it answers one request, and as much again */
     STREAMS = 3,           /* that the processor follows by itself */
+    SUMS_BYTES = 64 << 10, /* of sums that a core's first cache keeps ... */
+    OWN_BYTES = 1200 << 10, /* ... and of what its second one mostly does */
     WORTH = 3,             /* a loop is worth it that has so many times the passes: what is asked for beyond its end is asked in vain */
     LOOPS_MOST = 80        /* around a statement */
 };
@@ -150,10 +152,7 @@ void prefetch_insert(Arena *a, Stmt *list, int from, bool close, Stmt *const *as
 /* ---- behind a sum ---- */
 
 /* A kernel's own few sums stay where they are from tile to tile. */
-static bool is_near(const Buffer *b) {
-    enum { NEAR_BYTES = 64 << 10 };
-    return b->space == SPACE_SCRATCH && b->bytes <= NEAR_BYTES;
-}
+static bool is_near(const Buffer *b, int64_t most) { return b->space == SPACE_SCRATCH && b->bytes <= most; }
 
 /* Statement number i of the list is a loop that sums up. Returns how many statements were put in front of it. */
 static int ask_behind_sum(Pass *p, Stmt *list, int i) {
@@ -163,7 +162,7 @@ static int ask_behind_sum(Pass *p, Stmt *list, int i) {
     for (int j = i + 1; j < list->body.n; j++)
         if (!add_stmt(p, list->body.at[j], l)) break;
     for (int k = 0; k < l->n; k++)
-        if (!is_near(l->line[k].buffer)) l->asked[n++] = ask_for(p, &l->line[k], NULL, 0);
+        if (!is_near(l->line[k].buffer, SUMS_BYTES)) l->asked[n++] = ask_for(p, &l->line[k], NULL, 0);
     prefetch_insert(p->a, list, i, true, l->asked, n);
     return n;
 }
@@ -223,7 +222,7 @@ static void ask_ahead(Pass *p, Stmt *list) {
     if (!d.loop) return;
     int n = 0;
     for (int i = 0; i < l->n; i++)
-        if (is_fresh(l, i, d.loop) && is_fresh(l, i, inner)) l->asked[n++] = ask_for(p, &l->line[i], d.loop->var, d.passes * d.loop->step);
+        if (is_fresh(l, i, d.loop) && is_fresh(l, i, inner) && !is_near(l->line[i].buffer, OWN_BYTES)) l->asked[n++] = ask_for(p, &l->line[i], d.loop->var, d.passes * d.loop->step);
     prefetch_insert(p->a, list, 0, false, l->asked, n);
 }
 

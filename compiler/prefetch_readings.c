@@ -86,13 +86,16 @@ static bool replace_inside(Sums *p, const Buffer *b, Affine *at) {
     return true;
 }
 
+/* Of pictures, [block][c][h][w][lane], are both in one row? Rows of which a band is read lie apart. */
+static bool same_row(const Buffer *b, const Affine *x, const Affine *y) { return b->rank != 5 || affine_equal(x[2], y[2]); }
+
 static void add_reading(Sums *p, const Buffer *b, Affine *at, Span span) {
     const Stmt *only = prefetch_only_loop(p->around[p->naround - 1]);
     if (only && affine_coef(prefetch_byte(p->a, b, at), only->var)) return; /* that one asks for what its own next pass reads */
     if (!replace_inside(p, b, at)) return;
     Reading r = {.buffer = b, .at = at, .byte = prefetch_byte(p->a, b, at), .run = elem_bytes(b->elem), .strips = 1, .loads = 1, .span = span};
     for (int i = 0; i < p->nreadings; i++)
-        if (p->reading[i].buffer == b && same_but_constant(p->reading[i].byte, r.byte)) {
+        if (p->reading[i].buffer == b && same_but_constant(p->reading[i].byte, r.byte) && same_row(b, p->reading[i].at, at)) {
             join(&p->reading[i], &r);
             return;
         }
@@ -142,10 +145,14 @@ static bool lay_out(Sums *p, Reading *r) {
     return (double)r->loads * 2 >= (double)r->run * (double)r->strips / (double)elem_bytes(r->buffer->elem);
 }
 
+static bool same_strips(const Reading *x, const Reading *y) {
+    return x->buffer == y->buffer && same_but_constant(x->byte, y->byte) && x->strips == y->strips && x->apart == y->apart;
+}
+
 /* Readings go on where others end. */
 static bool touches(const Reading *x, const Reading *y) {
     int64_t lo = i64_min(x->byte.c, y->byte.c), hi = i64_max(x->byte.c + x->run, y->byte.c + y->run);
-    return x->buffer == y->buffer && same_but_constant(x->byte, y->byte) && x->strips == y->strips && x->apart == y->apart && hi - lo <= x->run + y->run;
+    return same_strips(x, y) && hi - lo <= x->run + y->run;
 }
 
 /* The loop inside over a few rows, or null. */
@@ -264,11 +271,14 @@ int64_t readings_fresh(const Sums *p, const Reading *r) {
     const Stmt *loop = p->around[p->naround - 1];
     for (int i = 0; i < p->list->body.n; i++) /* a tile of what is left over goes through what those before have read */
         if (p->list->body.at[i] != loop && reads_too(p, p->list->body.at[i], r)) return 0;
+    int64_t further = affine_coef(r->byte, loop->var) * loop->step;
+    for (int i = 0; i < p->nreadings; i++) /* this pass has read it, too: rows that the tiles of two steps have in common */
+        if (&p->reading[i] != r && same_strips(&p->reading[i], r) && p->reading[i].byte.c <= r->byte.c + further && p->reading[i].byte.c + p->reading[i].run >= r->byte.c + further + r->run) return 0;
     bool own = stores_to(p->kernel->body, r->buffer);
     if (own && r->buffer->bytes <= NEAR_BYTES) return 0;
     for (int i = 0; i + 1 < p->naround; i++) /* a loop around reads it again */
         if (prefetch_passes(p->around[i]) != 1 && !affine_coef(r->byte, p->around[i]->var) && !(own && stores_to(p->around[i], r->buffer))) return 0;
-    return i64_max(0, i64_min(r->run, affine_coef(r->byte, loop->var) * loop->step));
+    return i64_max(0, i64_min(r->run, further));
 }
 
 void readings_of(Sums *p, const Stmt *list, const Stmt *loop) {

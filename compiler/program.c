@@ -73,7 +73,11 @@ static const char *value_name(Build *b, const Plan *p, const Node *n, const char
 static void give_buffers(Build *b, Plan *p, Value *v) {
     int lanes = b->program->lanes;
     Type type = v->node->type;
-    if (v->rows_only) type.dim[v->group->stage[v->stage].axis] = v->group->stage[v->stage].rows;
+    if (v->rows_only) {
+        const Stage *s = &v->group->stage[v->stage];
+        type.dim[s->axis] = s->rows;
+        if (v->group->bands > 1) type.dim[s->band_axis] = s->band;
+    }
     if (v->stored || v->rows_only) v->buffer = layout_buffer(b, value_name(b, p, v->node, ""), type, v->crosses ? SPACE_ARENA : SPACE_SCRATCH, lanes);
     if (v->wants_rows) {
         Type rows = {.elem = ELEM_F32, .rank = 3, .dim = {p->chunks, lanes, type_count(v->node->type)}};

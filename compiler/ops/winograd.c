@@ -288,15 +288,13 @@ static Affine pair(Lower *lw, Affine v, int64_t scale, Affine w) { return affine
 static void lower_tiles(Lower *lw, const Node *n, const WinogradMatrix *matrix, int64_t step, const int64_t pad[2], int64_t tiles_h, int64_t tiles_w) {
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
-    const Var *c = nest_axis(a, nest, "c", n->type.dim[1], false);
-    Affine th = lower_step_axis(lw, nest, "th", 0, tiles_h);
-    const Var *tw = nest_axis(a, nest, "tw", tiles_w, false);
+    Affine channel = lower_band_axis(lw, nest, "c", 1, 0, n->type.dim[1], 1);
+    Affine th = lower_step_axis(lw, nest, "th", 0, tiles_h), tw = lower_band_axis(lw, nest, "tw", 2, 0, tiles_w, 1), tile = pair(lw, th, tiles_w, tw);
     const Expr *in[PLACES_MAX], *out[PLACES_MAX];
     const Affine *at[PLACES_MAX];
-    Affine channel = lower_affine(lw, c, 1, 0), tile = pair(lw, th, tiles_w, lower_affine(lw, tw, 1, 0));
     for (int i = 0; i < matrix->cols; i++)
         for (int j = 0; j < matrix->cols; j++) {
-            const Affine *from = lower_at(lw, 3, channel, affine_offset(affine_scale(a, th, step), i - pad[0]), lower_affine(lw, tw, step, j - pad[1]));
+            const Affine *from = lower_at(lw, 3, channel, affine_offset(affine_scale(a, th, step), i - pad[0]), affine_offset(affine_scale(a, tw, step), j - pad[1]));
             in[i * matrix->cols + j] = nest_let(a, nest, lower_load(lw, n->arg[0], from));
         }
     transform(lw, nest, matrix, in, out);
@@ -392,19 +390,18 @@ static void lower_image_run(Lower *lw, const Node *n, const Winograd *f, TileRun
     Arena *a = lower_arena(lw);
     int64_t across = ceil_div(n->type.dim[2], f->m);
     Nest *nest = lower_nest(lw, n);
-    const Var *k = nest_axis(a, nest, "k", n->type.dim[0], false);
-    Affine row = lower_step_axis(lw, nest, "th", rows.first, rows.count);
-    Affine col = affine_offset(lower_affine(lw, nest_axis(a, nest, "tw", cols.count, false), 1, 0), cols.first);
+    Affine k = lower_band_axis(lw, nest, "k", 0, 0, n->type.dim[0], 1);
+    Affine row = lower_step_axis(lw, nest, "th", rows.first, rows.count), col = lower_band_axis(lw, nest, "tw", 2, cols.first, cols.count, f->m);
     const Expr *in[PLACES_MAX], *out[PLACES_MAX], *value[PLACES_MAX];
     const Affine *at[PLACES_MAX];
     int count = 0;
     for (int p = 0; p < f->n * f->n; p++)
-        in[p] = nest_let(a, nest, lower_load(lw, n->arg[0], lower_at(lw, 3, affine_const(p), lower_affine(lw, k, 1, 0), pair(lw, row, across, col))));
+        in[p] = nest_let(a, nest, lower_load(lw, n->arg[0], lower_at(lw, 3, affine_const(p), k, pair(lw, row, across, col))));
     transform(lw, nest, &f->output, in, out);
     for (int i = 0; i < rows.points; i++)
         for (int j = 0; j < cols.points; j++) {
             value[count] = out[i * f->m + j];
-            at[count++] = lower_at(lw, 3, lower_affine(lw, k, 1, 0), affine_offset(affine_scale(a, row, f->m), i), affine_offset(affine_scale(a, col, f->m), j));
+            at[count++] = lower_at(lw, 3, k, affine_offset(affine_scale(a, row, f->m), i), affine_offset(affine_scale(a, col, f->m), j));
         }
     lower_emit_points(lw, nest, n, count, at, value);
 }

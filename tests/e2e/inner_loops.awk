@@ -1,4 +1,4 @@
-# Reads an assembly listing of netc's. An inner loop is one that holds no other; it counts where FMAs are 11 of 20 instructions or more (prefetches aside),
+# Reads an assembly listing of netc's. An inner loop is one that holds no other; it counts where half of the instructions or more (prefetches aside) are FMAs,
 # as in a register tile (a Winograd transform, which has more values than there are registers, has fewer). Prints those that touch
 # the stack; fails if there is one, or if fewer than `least` loops were found.
 
@@ -24,7 +24,7 @@ function judge_loop(first, last,    i, fmas, stack, instructions) {
         if (text[i] ~ /vfn?m(add|sub)/) fmas++
         if (text[i] ~ /\(%rsp/) stack++
     }
-    if (fmas < 8 || 20 * fmas < 11 * instructions) return
+    if (fmas < 8 || 2 * fmas < instructions) return
     loops++
     if (!stack) return
     bad++

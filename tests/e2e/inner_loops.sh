@@ -8,7 +8,7 @@ look() { # NAME LEAST: how many such loops there must be at least
     awk -v least="$2" -f "$tests/e2e/inner_loops.awk" "$1.s" || fail "$1: inner loops with stack traffic, or too few of them"
 }
 look lenet 20
-look resnet18 90
+look resnet18 105
 
 # What transforms spill lies within lines: the stack is aligned for vectors.
 spills='vmov[au]ps[[:space:]].*(%zmm[0-9]+, *-?[0-9]*\(%r[sb]p\)|\(%r[sb]p\), *%zmm)'

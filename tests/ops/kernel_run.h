@@ -17,6 +17,7 @@ typedef struct KernelConfig {
     int lanes;          /* images in the lanes; 0: what the target has. Wider than its vectors works, slowly */
     bool no_fuse, no_depth_first, no_tile, no_partial, no_winograd; /* as -fno-... */
     bool row_steps;     /* Winograd's stages take turns row by row, as small as their tiles may be */
+    int band_tiles;     /* ... and in bands of so many tiles of a row; 0: as wide as the plan has them */
     bool stream;        /* whatever another kernel reads goes past the caches */
     int winograd_tile;  /* Winograd's way with this tile wherever it is possible; 0: where it is predicted to be faster */
 } KernelConfig;

@@ -231,6 +231,18 @@ START_TEST(strips_that_do_not_fit) { /* four channels for seven places; every ot
 }
 END_TEST
 
+/* Four rows, two of which are the next step's too, of 16 columns of each of four channels. */
+#define BAND_ROW(r) "x[0, k, 2*h + " r ", 16*z + i, l]"
+#define BAND "for z = 0 .. 4 {\nfor h = 0 .. 16 {\nfor k = 0 .. 4 {\nfor i = 0 .. 16 {\nlane l = 0 .. 16 {\ny[0, k, 0, i, l] = " BAND_ROW("0") " + " BAND_ROW("1") " + " BAND_ROW("2") " + " BAND_ROW("3") "\n}\n}\n}\n" PLACES("4") "}\n"
+
+START_TEST(bands_in_sums) { /* each row for itself, of the next step those that this one has not read */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, BAND);
+    EXPECT(count(text, "prefetch") == 2 && strstr(text, "prefetch x[0, 0, 2*h + 4, 16*z, 4*j + 65536*p]") && strstr(text, "prefetch x[0, 0, 2*h + 5, 16*z, 4*j + 65536*p]"));
+    arena_free(a);
+}
+END_TEST
+
 /* A block of so many rows of four lines is copied; four sums go through 32 rows of it. */
 #define COLUMNS(rows) "for k = 0 .. 8 {\nfor r = 0 .. " rows " {\nlane l = 0 .. 16 {\nunroll u = 0 .. 4 {\ny[0, 0, r, u, l] = w[32*k + r, 16*u + l]\n}\n}\n}\n" \
     "for t = 0 .. 4 {\nlane l = 0 .. 16 {\ns[l] = 0.0\nfor j = 0 .. 32 {\nunroll u = 0 .. 8 {\ns[l] = fma(y[0, 0, j, 0, u], y[0, 1, 0, j, l], s[l])\n}\n}\ny[0, 2, 0, 0, l] = s[l]\n}\n}\n}\n"
@@ -379,6 +391,7 @@ int main(void) {
     tcase_add_test(tc, in_short_sums);
     tcase_add_test(tc, strips_in_sums);
     tcase_add_test(tc, strips_that_do_not_fit);
+    tcase_add_test(tc, bands_in_sums);
     tcase_add_test(tc, strips_in_the_innermost_loop);
     tcase_add_test(tc, rows_through_channels);
     tcase_add_test(tc, sums_of_too_much);
