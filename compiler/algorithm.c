@@ -9,8 +9,9 @@ static const double margin = 0.85;    /* Winograd's has to be faster by this: it
 static const double spilled = 2.5;    /* a transform has more values at hand than there are registers: its cycles for each instruction */
 enum { LANE_SUM_CYCLES = 5, TURN_CYCLES = 6 };
 
-/* What a convolution and its adjoints have in common: y[k] (rows x cols) from x[c] by kernels of r x r. */
-typedef struct Shape { int r; int64_t k, c, rows, cols; } Shape;
+/* What a convolution and its adjoints have in common: y[k] (rows x cols) from x[c] by kernels of r x r, in so many groups of k and c channels. `share`: of the direct sum's products, that which is
+ * not left out, since it is with zeros around a small picture. */
+typedef struct Shape { int r; int64_t groups, k, c, rows, cols; double share; } Shape;
 
 typedef struct Choice { int tile; double cycles; int64_t pack; } Choice; /* tile 0: direct */
 
@@ -26,6 +27,7 @@ static double far_cycles(const Pass *p, double bytes) { return bytes / schedule_
 static double vector_bytes(const Pass *p) { return 4.0 * p->options->machine.lanes; }
 static int64_t tiles_of(const Shape *s, int tile) { return ceil_div(s->rows, tile) * ceil_div(s->cols, tile); }
 static int square(int x) { return x * x; }
+static int64_t direct_macs(const Shape *s) { return square(s->r) * s->groups * s->k * s->c * s->rows * s->cols; }
 
 /* Cycles of a two-dimensional transform of one tile of vectors, and of moving its result on. */
 static double transform_cycles(const Pass *p, const WinogradMatrix *x, double moved, double in_all) {
@@ -72,56 +74,50 @@ static int64_t line_of(const Pass *p, int64_t c) {
     return line;
 }
 
-/* Tiles that go through the stages at once, as the plan will have it: rows of them, or bands of rows. */
-typedef struct Turns { int64_t whole, tiles, rest; } Turns; /* so many turns of `tiles`, and as many rows have a last one of `rest`, or 0 */
-
-static Turns turns_of(const Pass *p, const Shape *s, int tile, int64_t places) {
-    int64_t rows = ceil_div(s->rows, tile), cols = ceil_div(s->cols, tile), one = places * (s->k + s->c);
-    if (plan_tile_steps(p->options, one * rows * cols, rows) == 1) return (Turns){1, rows * cols, 0};
-    int64_t band = plan_tile_band(p->options, one, places, cols);
-    return (Turns){cols / band * rows, band, cols % band};
-}
-
 /* Of forward or backward_data. */
 static Choice price_product(const Pass *p, const Shape *s, int tile) {
     Winograd f = winograd_form(tile, s->r);
-    double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, one;
+    double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, groups = (double)s->groups, one;
     Choice x = {.tile = tile};
-    bool across = plan_goes_across(p->options, 4 * square(f.n) * s->k * s->c, (int64_t)p->blocks);
-    Turns turns = across ? (Turns){1, tiles_of(s, tile), 0} : turns_of(p, s, tile, square(f.n));
-    x.pack = choose_pack(p, s->k, across ? i64_max(turns.tiles, (int64_t)p->blocks) : turns.tiles, &one);
+    bool across = plan_goes_across(p->options, 4 * square(f.n) * s->groups * s->k * s->c, (int64_t)p->blocks);
+    TileShape shape = {ceil_div(s->rows, tile), ceil_div(s->cols, tile), square(f.n), s->groups * (s->k + s->c), s->groups};
+    TileTurns turns = plan_tile_turns(p->options, &shape);
+    if (across || !turns.steps) turns = (TileTurns){.steps = 0, .columns = tiles_of(s, tile), .groups = s->groups}; /* all at once */
+    x.pack = choose_pack(p, s->k, across ? i64_max(turns.columns, (int64_t)p->blocks) : turns.columns, &one);
     if (across && p->blocks > tiles) one *= tiles / p->blocks;
     double product = places * c * one / product_efficiency, weights = far_cycles(p, places * k * c * 4) / (across ? p->blocks : 1);
-    x.cycles = (double)turns.whole * (product > weights ? product : weights);
-    if (turns.rest) {
-        product = places * c * pack_cycles(s->k, turns.rest, x.pack, turns.rest) / product_efficiency;
-        x.cycles += (double)ceil_div(s->rows, tile) * (product > weights ? product : weights);
+    int64_t times = turns.steps ? turns.steps * (shape.columns / turns.columns) : 1, rest = turns.steps ? shape.columns % turns.columns : 0;
+    x.cycles = groups * (double)times * (product > weights ? product : weights);
+    if (rest) {
+        product = places * c * pack_cycles(s->k, rest, x.pack, rest) / product_efficiency;
+        x.cycles += groups * (double)turns.steps * (product > weights ? product : weights);
     }
-    double in_all = places * (double)turns.tiles * (k + c);
-    x.cycles += c * tiles * transform_cycles(p, &f.input, places, in_all) + k * tiles * transform_cycles(p, &f.output, places, in_all);
-    x.cycles += k * c / p->blocks * (3 * square(s->r) + (transform_cycles(p, &f.kernel, places, places * k * c / p->options->machine.lanes)) / (double)line_of(p, s->c));
+    double in_all = places * (double)turns.columns * (double)turns.groups * (k + c);
+    x.cycles += groups * c * tiles * transform_cycles(p, &f.input, places, in_all) + groups * k * tiles * transform_cycles(p, &f.output, places, in_all);
+    x.cycles += groups * k * c / p->blocks * (3 * square(s->r) + (transform_cycles(p, &f.kernel, places, places * groups * k * c / p->options->machine.lanes)) / (double)line_of(p, s->c));
     return x;
 }
 
 /* Of backward_weights. */
 static Choice price_sum(const Pass *p, const Shape *s, int tile) {
     Winograd f = winograd_form(s->r, tile);
-    double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, in_all = places * tiles * (k + c);
-    bool parts = places * k * c * p->blocks * 4 <= PARTIAL_BYTES;
+    double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, groups = (double)s->groups, in_all = places * tiles * groups * (k + c);
+    bool parts = places * groups * k * c * p->blocks * 4 <= PARTIAL_BYTES;
     bool turned = schedule_fills_lanes(s->c, p->options->machine.lanes);
     double folds = turned ? places * c * tiles * TURN_CYCLES : places * k * c * LANE_SUM_CYCLES / (parts ? 1 : p->blocks);
     Choice x = {.tile = tile, .pack = 1};
-    x.cycles = places * k * c * tiles / product_efficiency + folds;
-    x.cycles += c * tiles * transform_cycles(p, &f.input, places, in_all) + k * tiles * transform_cycles(p, &f.kernel, places, in_all);
-    x.cycles += k * c / p->blocks * (6 * square(s->r) + transform_cycles(p, &f.output, places, places * k * c / p->options->machine.lanes) / p->options->machine.lanes);
+    x.cycles = groups * (places * k * c * tiles / product_efficiency + folds);
+    x.cycles += groups * (c * tiles * transform_cycles(p, &f.input, places, in_all) + k * tiles * transform_cycles(p, &f.kernel, places, in_all));
+    x.cycles += groups * k * c / p->blocks * (6 * square(s->r) + transform_cycles(p, &f.output, places, places * groups * k * c / p->options->machine.lanes) / p->options->machine.lanes);
     return x;
 }
 
 /* ---- choosing ---- */
 
 static const char *key_of(const Pass *p, const Shape *s, nrt_pass pass) {
-    return arena_printf(p->g->arena, "%s %dx%d %lld->%lld %lldx%lld batch %lld", pass_names[pass], s->r, s->r, (long long)s->c, (long long)s->k, (long long)s->rows,
-                        (long long)s->cols, (long long)p->g->model->train.batch);
+    const char *groups = s->groups > 1 ? arena_printf(p->g->arena, " in %lld groups", (long long)s->groups) : "";
+    return arena_printf(p->g->arena, "%s %dx%d %lld->%lld %lldx%lld%s batch %lld", pass_names[pass], s->r, s->r, (long long)(s->groups * s->c), (long long)(s->groups * s->k), (long long)s->rows,
+                        (long long)s->cols, groups, (long long)p->g->model->train.batch);
 }
 
 /* The tile to take whatever it is predicted to cost: of a test, or measured; 0: the direct sum, TUNED_UNKNOWN: as predicted. */
@@ -132,7 +128,7 @@ static int forced_tile(const Pass *p, const char *key) {
 
 /* The best tile beside the direct sum at that share of the peak. Tile 1 saves nothing; the largest has n = WINOGRAD_N_MAX. */
 static Choice best_choice(const Pass *p, const Shape *s, const char *key, double efficiency, Choice (*price)(const Pass *p, const Shape *s, int tile)) {
-    double direct = (double)square(s->r) * (double)s->k * (double)s->c * (double)s->rows * (double)s->cols / efficiency;
+    double direct = (double)direct_macs(s) * s->share / efficiency;
     Choice best = {.tile = 0, .cycles = direct * margin};
     int forced = forced_tile(p, key);
     for (int tile = 2; tile + s->r - 1 <= WINOGRAD_N_MAX; tile++) {
@@ -150,12 +146,12 @@ static Choice choose(const Pass *p, const Shape *s, double efficiency, Choice (*
     return c;
 }
 
-/* May Winograd's way compute it? All with one square kernel of 2 or more, stride and dilation 1, and no groups. */
-static bool is_dense(const Node *conv, Type w) {
+/* May Winograd's way compute it? All with one square kernel of 2 or more, stride and dilation 1. */
+static bool has_form(const Node *conv, Type w) {
     const int64_t *i = conv->attr.i;
     for (int d = 0; d < 2; d++)
         if (i[CONV_STRIDE + d] != 1 || i[CONV_DILATION + d] != 1 || i[CONV_PAD + d] >= w.dim[2 + d]) return false;
-    return i[CONV_GROUPS] == 1 && w.dim[2] == w.dim[3] && w.dim[2] >= 2 && w.dim[2] < WINOGRAD_N_MAX;
+    return w.dim[2] == w.dim[3] && w.dim[2] >= 2 && w.dim[2] < WINOGRAD_N_MAX;
 }
 
 /* ---- building ---- */
@@ -170,35 +166,48 @@ static Node *product_node(Pass *p, Node *x, Node *w, const Shape *s, const int64
     Choice c = choose(p, s, direct_efficiency, price_product);
     if (!c.tile) return NULL;
     Node *v = tiles_node(p, x, c.tile, s, pad, 0);
-    Node *u = graph_node(p->g, OP_winograd_kernel, (Attr){.i = {c.tile, c.pack, line_of(p, s->c), turned}}, 1, &w);
-    Attr direct = {.i = {square(s->r) * s->k * s->c * s->rows * s->cols}};
+    Node *u = graph_node(p->g, OP_winograd_kernel, (Attr){.i = {c.tile, c.pack, line_of(p, s->c), turned, s->groups}}, 1, &w);
+    Attr direct = {.i = {direct_macs(s), s->groups}};
     Node *m = graph_node(p->g, OP_winograd_product, direct, 2, (Node *[]){v, u});
     return graph_node(p->g, OP_winograd_image, (Attr){.i = {c.tile, s->r, s->rows, s->cols}}, 1, &m);
 }
 
 static Node *forward_node(Pass *p, const Node *n, Node *const *arg) {
     Type w = arg[1]->type;
-    if (!is_dense(n, w)) return NULL;
-    Shape s = {(int)w.dim[2], w.dim[0], w.dim[1], n->type.dim[1], n->type.dim[2]};
+    if (!has_form(n, w)) return NULL;
+    int64_t groups = n->attr.i[CONV_GROUPS];
+    Shape s = {(int)w.dim[2], groups, w.dim[0] / groups, w.dim[1], n->type.dim[1], n->type.dim[2], 1};
     return product_node(p, arg[0], arg[1], &s, &n->attr.i[CONV_PAD], false);
+}
+
+/* Of the products of a row of `size` points with a kernel of r, the share that `from` points of dy have in it; of pictures so large that columns are not gone through one by one, all. */
+static double share_inside(int64_t from, int64_t r, int64_t pad, int64_t size) {
+    enum { WRITTEN_OUT = 8 }; /* as schedule_choose.c does */
+    int64_t inside = 0;
+    for (int64_t o = 0; o < from && size <= WRITTEN_OUT; o++)
+        for (int64_t k = 0; k < r; k++) inside += o + k >= pad && o + k - pad < size;
+    return size <= WRITTEN_OUT ? (double)inside / (double)(size * r) : 1;
 }
 
 /* dx[c] = sum_k of dy[k], padded by r - 1 - pad, with w[k,c] turned round. */
 static Node *data_node(Pass *p, const Node *n, Node *const *arg) {
     Type w = arg[1]->type;
-    if (!is_dense(n, w)) return NULL;
-    Shape s = {(int)w.dim[2], w.dim[1], w.dim[0], n->type.dim[1], n->type.dim[2]};
+    if (!has_form(n, w)) return NULL;
+    int64_t groups = n->attr.i[CONV_GROUPS];
+    Shape s = {(int)w.dim[2], groups, w.dim[1], w.dim[0] / groups, n->type.dim[1], n->type.dim[2], 1};
+    for (int d = 0; d < 2; d++) s.share *= share_inside(arg[0]->type.dim[1 + d], w.dim[2 + d], n->attr.i[CONV_PAD + d], n->type.dim[1 + d]);
     const int64_t pad[2] = {w.dim[2] - 1 - n->attr.i[CONV_PAD], w.dim[3] - 1 - n->attr.i[CONV_PAD + 1]};
     return product_node(p, arg[0], arg[1], &s, pad, true);
 }
 
 static Node *weights_node(Pass *p, const Node *n, Node *const *arg) {
     Type dy = arg[1]->type;
-    if (!is_dense(n, n->type)) return NULL;
-    Shape s = {(int)n->type.dim[2], n->type.dim[0], n->type.dim[1], dy.dim[1], dy.dim[2]};
+    if (!has_form(n, n->type)) return NULL;
+    int64_t groups = n->attr.i[CONV_GROUPS];
+    Shape s = {(int)n->type.dim[2], groups, n->type.dim[0] / groups, n->type.dim[1], dy.dim[1], dy.dim[2], 1};
     Choice c = choose(p, &s, direct_sum_efficiency, price_sum);
     if (!c.tile) return NULL;
-    Attr form = {.i = {c.tile, s.r}}, direct = {.i = {square(s.r) * s.k * s.c * s.rows * s.cols}};
+    Attr form = {.i = {c.tile, s.r}}, direct = {.i = {direct_macs(&s), groups}};
     Node *v = tiles_node(p, arg[0], c.tile, &s, &n->attr.i[CONV_PAD], 1), *d = graph_node(p->g, OP_winograd_gradient, form, 1, &arg[1]);
     Node *sum = graph_node(p->g, OP_winograd_sum, direct, 2, (Node *[]){v, d});
     return graph_node(p->g, OP_winograd_weights, form, 1, &sum);

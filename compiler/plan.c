@@ -196,10 +196,10 @@ static Group *sum_beside(const Plan *p, const Node *n) {
     return NULL;
 }
 
-/* A step makes `rows` points of dimension `axis`, or a band of it `band` of dimension 2. */
-static void add_stage(Plan *p, Group *g, const Node *root, int axis, int64_t rows, int64_t band) {
+/* A step makes `rows` points of dimension `axis`, or a band of it `band` of dimension `band_axis`. */
+static void add_stage(Plan *p, Group *g, const Node *root, int axis, int64_t rows, int band_axis, int64_t band) {
     ENSURE(g->nstages < STAGES_MAX);
-    g->stage[g->nstages] = (Stage){.root = root, .axis = axis, .rows = rows, .band_axis = 2, .band = band};
+    g->stage[g->nstages] = (Stage){.root = root, .axis = axis, .rows = rows, .band_axis = band_axis, .band = band};
     set_group(p, root, g, g->nstages++);
 }
 
@@ -210,29 +210,51 @@ static int count_users(const Plan *p, const bool *needed, const Node *n) {
     return users;
 }
 
-enum { ROWS_OF_TILES = 4 }; /* the attribute of winograd_data */
+enum { ROWS_OF_TILES = 4, GROUPS_OF_SUM = 1 }; /* attributes of winograd_data; of winograd_product and winograd_sum */
 
-int64_t plan_tile_steps(const PlanOptions *options, int64_t numbers, int64_t tiles_h) {
-    return options->fuse && options->tile && 4 * numbers * options->machine.lanes > options->step_bytes ? tiles_h : 1;
+/* So many groups of channels, which divide all, that a row of their tiles is near. */
+static int64_t groups_of_band(const TileShape *s, int64_t row_bytes, int64_t most) {
+    int64_t groups = s->groups;
+    while (groups > 1 && (s->groups % groups || row_bytes / s->groups * groups > most)) groups--;
+    return groups;
 }
 
-int64_t plan_tile_band(const PlanOptions *options, int64_t numbers, int64_t places, int64_t tiles_w) {
+/* So many columns that a row of their tiles is near, but not fewer than `least`. */
+static int64_t columns_of_band(const TileShape *s, int64_t row_bytes, int64_t most, int64_t least) {
+    int64_t bands = ceil_div(s->columns, i64_max(least, most * s->columns / i64_max(1, row_bytes))), columns = ceil_div(s->columns, bands);
+    return bands == 2 && s->columns - columns < least ? s->columns : columns; /* a small rest had better be part of the other */
+}
+
+TileTurns plan_tile_turns(const PlanOptions *options, const TileShape *s) {
     enum { COLUMNS_LEAST = 128 }; /* of all places: each band reads the transformed weights anew */
-    int64_t bytes = 4 * numbers * options->machine.lanes, least = options->band_tiles ? options->band_tiles : ceil_div(COLUMNS_LEAST, places);
-    int64_t bands = ceil_div(tiles_w, i64_max(least, options->step_bytes / i64_max(1, bytes))), band = ceil_div(tiles_w, bands);
-    return bands == 2 && tiles_w - band < least ? tiles_w : band; /* a small rest had better be part of the other */
+    int64_t row = capped_mul(4 * s->places * s->columns * options->machine.lanes, s->channels);
+    bool turns = options->fuse && options->tile && capped_mul(row, s->rows) > options->step_bytes && (s->rows > 1 || s->groups > 1);
+    if (!turns) return (TileTurns){0};
+    if (s->groups > 1) return (TileTurns){s->rows, s->columns, groups_of_band(s, row, options->step_bytes)};
+    return (TileTurns){s->rows, columns_of_band(s, row, options->step_bytes, options->band_tiles ? options->band_tiles : ceil_div(COLUMNS_LEAST, s->places)), 1};
 }
 
-/* The stages x and y have tiles, and `last`, if there is one, is made of both: a row of them a step, or a band of it. */
-static void tiles_take_turns(Plan *p, Group *g, const Node *x, const Node *y, const Node *last, int64_t steps) {
-    int64_t tiles = x->type.dim[2] / steps, numbers = x->type.dim[0] * (x->type.dim[1] + y->type.dim[1]);
-    int64_t band = plan_tile_band(&p->options, numbers, x->type.dim[0], tiles);
+/* Of tiles v and those that are made of them, or summed with them. */
+static TileTurns turns_of(const Plan *p, const Node *v, const Node *other, int64_t groups) {
+    TileShape s = {v->attr.i[ROWS_OF_TILES], v->attr.i[ROWS_OF_TILES + 1], v->type.dim[0], v->type.dim[1] + other->type.dim[1], groups};
+    return plan_tile_turns(&p->options, &s);
+}
+
+/* Stage `root`: a row of tiles a step, or a band of it. */
+static void add_tiles(Plan *p, Group *g, const Node *root, int64_t columns, int64_t groups, const TileTurns *turns) {
+    if (groups > 1) add_stage(p, g, root, 2, columns, 1, root->type.dim[1] / groups * turns->groups);
+    else add_stage(p, g, root, 2, columns, 2, turns->columns);
+}
+
+/* The stages x and y have tiles, and `last`, if there is one, is made of both. */
+static void tiles_take_turns(Plan *p, Group *g, const Node *x, const Node *y, const Node *last, int64_t groups, const TileTurns *turns) {
+    int64_t columns = x->type.dim[2] / turns->steps;
     g->nstages = 0;
-    g->steps = steps;
-    g->bands = ceil_div(tiles, band);
-    add_stage(p, g, x, 2, tiles, band);
-    add_stage(p, g, y, 2, tiles, band);
-    if (last) add_stage(p, g, last, 2, tiles, band);
+    g->steps = turns->steps;
+    g->bands = groups > 1 ? groups / turns->groups : ceil_div(columns, turns->columns);
+    add_tiles(p, g, x, columns, groups, turns);
+    add_tiles(p, g, y, columns, groups, turns);
+    if (last) add_tiles(p, g, last, columns, groups, turns);
 }
 
 /* Is it a contraction, with what is fused to it? */
@@ -272,19 +294,19 @@ static bool has_own_tiles(const Plan *p, const bool *needed, const Node *n) {
     return ceil_div(d->arg[0]->type.dim[1], d->attr.i[0]) == v->attr.i[ROWS_OF_TILES];
 }
 
-/* In how many steps is a partial winograd_sum taken, each of a row of tiles that are made for it? 1: all tiles at once, of kernels of their own. Each step reads
+/* In which turns is a partial winograd_sum taken, each of tiles that are made for it? Each step reads
  * and writes the sums once: that has to be less than what it saves. With images in the lanes it would also add them up over the lanes. */
-static int64_t sum_steps(const Plan *p, const bool *needed, const Node *n) {
+static TileTurns sum_turns(const Plan *p, const bool *needed, const Node *n) {
     int lanes = p->options.machine.lanes;
-    if (n->op != OP_winograd_sum || !rule_of(n)->turns_lanes(n, lanes) || !sums_partially(p, n) || !has_own_tiles(p, needed, n)) return 1;
+    if (n->op != OP_winograd_sum || !rule_of(n)->turns_lanes(n, lanes) || !sums_partially(p, n) || !has_own_tiles(p, needed, n)) return (TileTurns){0};
     int64_t rows = n->arg[0]->attr.i[ROWS_OF_TILES], tiles = type_count(n->arg[0]->type) + type_count(n->arg[1]->type);
-    return capped_mul(2 * rows, type_count(n->type)) <= capped_mul(tiles, lanes) ? plan_tile_steps(&p->options, tiles, rows) : 1;
+    return capped_mul(2 * rows, type_count(n->type)) <= capped_mul(tiles, lanes) ? turns_of(p, n->arg[0], n->arg[1], n->attr.i[GROUPS_OF_SUM]) : (TileTurns){0};
 }
 
 /* A group of both kinds of tiles and the sum. */
-static Group *add_sum_in_steps(Plan *p, const Node *n, int64_t steps) {
+static Group *add_sum_in_steps(Plan *p, const Node *n, const TileTurns *turns) {
     Group *g = add_group(p, n->arg[0], PER_BLOCK, SUM_PARTIAL);
-    tiles_take_turns(p, g, n->arg[0], n->arg[1], n, steps);
+    tiles_take_turns(p, g, n->arg[0], n->arg[1], n, n->attr.i[GROUPS_OF_SUM], turns);
     return g;
 }
 
@@ -294,13 +316,13 @@ static void place_sum(Plan *p, const bool *needed, const Node *n) {
         return;
     }
     Group *parts = sum_beside(p, n);
-    int64_t steps = sum_steps(p, needed, n);
+    TileTurns turns = sum_turns(p, needed, n);
     Stage *ridden = ridden_stage(p, n);
     if (ridden || rider_beside(p, needed, n)) {
         parts = p->value[n->arg[0]->id].group;
         if (ridden) VEC_PUSH(p->arena, &ridden->riders, n);
-    } else if (steps > 1) {
-        parts = add_sum_in_steps(p, n, steps);
+    } else if (turns.steps) {
+        parts = add_sum_in_steps(p, n, &turns);
     } else if (parts) {
         VEC_PUSH(p->arena, &parts->stage[0].fused, parts->stage[0].root);
         parts->stage[0].root = n;
@@ -398,23 +420,23 @@ static Domain domain_of(const Plan *p, const Node *n) {
 
 /* ---- stages ---- */
 
-/* In how many steps these tiles are made and eaten by the product or sum that alone reads them; 1: all at once, in a kernel of their own. */
-static int64_t tile_steps(const Plan *p, const bool *needed, const Node *n) {
-    if ((n->op != OP_winograd_data && n->op != OP_winograd_gradient) || count_users(p, needed, n) != 1) return 1;
+/* In which turns these tiles are made and eaten by the product or sum that alone reads them; steps 0: in a kernel of their own. */
+static TileTurns tile_turns(const Plan *p, const bool *needed, const Node *n) {
+    if ((n->op != OP_winograd_data && n->op != OP_winograd_gradient) || count_users(p, needed, n) != 1) return (TileTurns){0};
     for (int i = n->id + 1; i < p->graph->nodes.n; i++) {
         const Node *user = p->graph->nodes.at[i];
-        if (needed[i] && user->op == OP_winograd_sum && reads_node(user, n)) return sum_steps(p, needed, user);
+        if (needed[i] && user->op == OP_winograd_sum && reads_node(user, n)) return sum_turns(p, needed, user);
         if (!needed[i] || user->op != OP_winograd_product || user->arg[0] != n) continue;
-        if (domain_of(p, user) != PER_BLOCK || count_users(p, needed, user) != 1) return 1;
-        return plan_tile_steps(&p->options, type_count(n->type) + type_count(user->type), n->attr.i[ROWS_OF_TILES]);
+        if (domain_of(p, user) != PER_BLOCK || count_users(p, needed, user) != 1) return (TileTurns){0};
+        return turns_of(p, n, user, user->attr.i[GROUPS_OF_SUM]);
     }
-    return 1;
+    return (TileTurns){0};
 }
 
 /* The product of tiles that were left to it: a group of both. */
-static void place_product(Plan *p, const Node *n, int64_t steps) {
+static void place_product(Plan *p, const Node *n, const TileTurns *turns) {
     Group *g = add_group(p, n->arg[0], PER_BLOCK, SUM_NONE);
-    tiles_take_turns(p, g, n->arg[0], n, NULL, steps);
+    tiles_take_turns(p, g, n->arg[0], n, NULL, n->attr.i[GROUPS_OF_SUM], turns);
 }
 
 /* The group whose next stage n becomes, or null: Winograd's pictures from the products before them, or a pool that eats the rows of a
@@ -430,19 +452,20 @@ static Group *stage_before(const Plan *p, const Node *n, int64_t *rows) {
     *rows = 1;
     if (last->root->op == OP_conv && v->group->nstages == 1) return v->group;
     *rows = last->rows / n->attr.i[0];
-    if (v->group->bands > 1 && last->band % n->attr.i[1]) return NULL;
+    if (v->group->bands > 1 && last->band_axis == 2 && last->band % n->attr.i[1]) return NULL;
     return last->root->op == OP_winograd_image && v->group->nstages == 3 && last->rows % n->attr.i[0] == 0 ? v->group : NULL;
 }
 
 static void place_stage(Plan *p, const Node *n, Group *g, int64_t rows) {
     const Stage *last = &g->stage[g->nstages - 1];
-    int64_t band = n->op == OP_winograd_image ? last->band * rows : last->band / n->attr.i[1];
+    bool tiles = n->op == OP_winograd_image, channels = last->band_axis == (tiles ? 1 : 0);
+    int64_t band = channels ? last->band : tiles ? last->band * rows : last->band / n->attr.i[1];
     if (g->nstages == 1) { /* a convolution: a step is a row of its pool */
         g->stage[0].axis = 1;
         g->stage[0].rows = n->attr.i[0];
         g->steps = n->type.dim[1];
     }
-    add_stage(p, g, n, 1, rows, band);
+    add_stage(p, g, n, 1, rows, channels ? 0 : 2, band);
 }
 
 /* ---- each node in its turn ---- */
@@ -450,9 +473,10 @@ static void place_stage(Plan *p, const Node *n, Group *g, int64_t rows) {
 static void place_node(Plan *p, const bool *needed, const Node *n) {
     const LowerRule *rule = rule_of(n);
     const Node *twin = find_twin(p, n), *arg = latest_arg(p, n);
-    int64_t rows = 1, steps = n->op == OP_winograd_product ? tile_steps(p, needed, n->arg[0]) : 1;
+    int64_t rows = 1;
+    TileTurns turns = n->op == OP_winograd_product ? tile_turns(p, needed, n->arg[0]) : (TileTurns){0};
     Group *before = stage_before(p, n, &rows);
-    if (rule->kind == LOWER_SOURCE || p->value[n->id].gathered || tile_steps(p, needed, n) > 1) return; /* such tiles are placed with their product */
+    if (rule->kind == LOWER_SOURCE || p->value[n->id].gathered || tile_turns(p, needed, n).steps) return; /* such tiles are placed with their product */
     if (is_view(p, needed, n)) {
         p->value[n->id].view = n->arg[0];
     } else if (twin) {
@@ -461,8 +485,8 @@ static void place_node(Plan *p, const bool *needed, const Node *n) {
         place_sum(p, needed, n);
     } else if (rule->kind == LOWER_POINTWISE && arg && can_fuse(p, n, arg) && !update_waits(p, needed, n, p->value[arg->id].group)) {
         fuse_into(p, n, p->value[arg->id].group, p->value[arg->id].stage);
-    } else if (steps > 1) {
-        place_product(p, n, steps);
+    } else if (turns.steps) {
+        place_product(p, n, &turns);
     } else if (before) {
         place_stage(p, n, before, rows);
     } else {

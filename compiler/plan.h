@@ -4,7 +4,7 @@
  * behind it, all over the same points. Stages take turns in *steps* from the top of the picture to its bottom: each makes the rows that
  * the next one then eats, so that what is between two of them stays in a core's own cache. A convolution and a pool are such stages,
  * and so are the three of Winograd's way (a step: a row of tiles) and a pool behind them; and both kinds of tiles and the partial sum of its weight gradients.
- * Where a row of tiles is too much for that cache, they go down the picture in *bands* of a few columns, one after the other.
+ * Where a row of tiles is too much for that cache, they go down the picture in *bands* of a few columns, or of a few of the channels' groups, one band after the other.
  *
  * Domains. A PER_BLOCK group works on one lane block and needs nothing of other images. An ACROSS group computes as much, for the
  * whole batch at once: where weights are too large for the caches, one pass over them serves all lane blocks, and output
@@ -110,11 +110,11 @@ typedef struct Plan {
     int64_t chunks;            /* lane blocks of the compiled batch; a chunk is one lane block */
 } Plan;
 
-/* In how many steps are the stages of Winograd's way taken, if a lane block's tiles, tiles_h rows of them, are `numbers` numbers an image in all? 1:
- * each stage for itself. */
-int64_t plan_tile_steps(const PlanOptions *options, int64_t numbers, int64_t tiles_h);
-/* ... and in bands of how many of the tiles_w tiles of a row, of so many places, if a tile is `numbers` numbers an image in all? */
-int64_t plan_tile_band(const PlanOptions *options, int64_t numbers, int64_t places, int64_t tiles_w);
+/* Tiles of a picture: rows and columns of them, of so many places; channels of both kinds that the stages have (of x and y), and their groups. */
+typedef struct TileShape { int64_t rows, columns, places, channels, groups; } TileShape;
+/* How Winograd's stages take turns: in bands of so many columns and groups, a row of the band's tiles a step. steps 0: not at all, each stage is for itself. */
+typedef struct TileTurns { int64_t steps, columns, groups; } TileTurns;
+TileTurns plan_tile_turns(const PlanOptions *options, const TileShape *shape);
 /* Is a contraction with weights of so many bytes worth a level of its own, ACROSS `chunks` lane blocks? */
 bool plan_goes_across(const PlanOptions *options, int64_t weight_bytes, int64_t chunks);
 /* The plan of the training step, or (train = false) of inference: output and loss alone. No root names a source. Null where updates wait for each

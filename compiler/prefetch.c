@@ -22,6 +22,7 @@ typedef struct Bound { const Var *var; int64_t value; } Bound;
 
 typedef struct Pass {
     Arena *a;
+    const Kernel *kernel;
     int64_t lanes;
     Lines lines;
     const Var *lane;
@@ -50,6 +51,13 @@ bool prefetch_has_loop(const Stmt *s) {
     if (prefetch_is_loop(s, LOOP_SERIAL) || prefetch_is_loop(s, LOOP_LANE)) return true;
     for (int i = 0; i < s->body.n; i++)
         if (prefetch_has_loop(s->body.at[i])) return true;
+    return false;
+}
+
+bool prefetch_stores_to(const Stmt *s, const Buffer *b) {
+    if (s->kind == STMT_STORE) return s->buffer == b;
+    for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++)
+        if (prefetch_stores_to(s->body.at[i], b)) return true;
     return false;
 }
 
@@ -151,8 +159,8 @@ void prefetch_insert(Arena *a, Stmt *list, int from, bool close, Stmt *const *as
 
 /* ---- behind a sum ---- */
 
-/* A kernel's own few sums stay where they are from tile to tile. */
-static bool is_near(const Buffer *b, int64_t most) { return b->space == SPACE_SCRATCH && b->bytes <= most; }
+/* What a kernel makes for itself stays near: its few sums, from tile to tile; tiles, until they are read. */
+static bool is_own(const Pass *p, const Buffer *b, int64_t most) { return b->space == SPACE_SCRATCH && b->bytes <= most && prefetch_stores_to(p->kernel->body, b); }
 
 /* Statement number i of the list is a loop that sums up. Returns how many statements were put in front of it. */
 static int ask_behind_sum(Pass *p, Stmt *list, int i) {
@@ -162,7 +170,7 @@ static int ask_behind_sum(Pass *p, Stmt *list, int i) {
     for (int j = i + 1; j < list->body.n; j++)
         if (!add_stmt(p, list->body.at[j], l)) break;
     for (int k = 0; k < l->n; k++)
-        if (!is_near(l->line[k].buffer, SUMS_BYTES)) l->asked[n++] = ask_for(p, &l->line[k], NULL, 0);
+        if (!is_own(p, l->line[k].buffer, SUMS_BYTES)) l->asked[n++] = ask_for(p, &l->line[k], NULL, 0);
     prefetch_insert(p->a, list, i, true, l->asked, n);
     return n;
 }
@@ -222,7 +230,7 @@ static void ask_ahead(Pass *p, Stmt *list) {
     if (!d.loop) return;
     int n = 0;
     for (int i = 0; i < l->n; i++)
-        if (is_fresh(l, i, d.loop) && is_fresh(l, i, inner) && !is_near(l->line[i].buffer, OWN_BYTES)) l->asked[n++] = ask_for(p, &l->line[i], d.loop->var, d.passes * d.loop->step);
+        if (is_fresh(l, i, d.loop) && is_fresh(l, i, inner) && !is_own(p, l->line[i].buffer, OWN_BYTES)) l->asked[n++] = ask_for(p, &l->line[i], d.loop->var, d.passes * d.loop->step);
     prefetch_insert(p->a, list, 0, false, l->asked, n);
 }
 
@@ -297,7 +305,8 @@ void prefetch_program(Program *program) {
     p->a = program->arena;
     p->lanes = program->lanes;
     for (int i = 0; i < program->kernels.n; i++) {
-        visit(p, program->kernels.at[i]->body);
+        p->kernel = program->kernels.at[i];
+        visit(p, p->kernel->body);
         prefetch_sums(p->a, program->kernels.at[i]);
         prefetch_spread(p->a, program->kernels.at[i]);
     }

@@ -14,6 +14,8 @@ int64_t prefetch_passes(const Stmt *s);
 bool prefetch_is_local(const Stmt *s);
 /* Is it, or has it inside, a loop that is not unrolled? */
 bool prefetch_has_loop(const Stmt *s);
+/* Does the statement, or one in it, store to the buffer? */
+bool prefetch_stores_to(const Stmt *s, const Buffer *b);
 /* The serial loop that is all there is in this one, but for requests in front of it; or null. */
 Stmt *prefetch_only_loop(const Stmt *s);
 /* Bytes from the start of the buffer's space to buffer[at]. */

@@ -155,6 +155,13 @@ static bool touches(const Reading *x, const Reading *y) {
     return same_strips(x, y) && hi - lo <= x->run + y->run;
 }
 
+/* Strips that go on where others end are one run. */
+static void join_strips(Reading *r) {
+    if (r->strips == 1 || r->apart > r->run) return;
+    r->run += r->apart * (r->strips - 1);
+    r->strips = 1;
+}
+
 /* The loop inside over a few rows, or null. */
 static const Stmt *few_rows(const Sums *p, const Reading *r) {
     enum { ROWS_MOST = 4 };
@@ -172,6 +179,7 @@ static void add_laid_out(Sums *p, const Reading *r, int loops) {
         int same = 0;
         while (same < p->nreadings && !touches(&p->reading[same], &x)) same++;
         if (same < p->nreadings) join(&p->reading[same], &x);
+        if (same < p->nreadings) join_strips(&p->reading[same]);
         else if (same < READINGS_MOST) p->reading[p->nreadings++] = x;
         return;
     }
@@ -186,13 +194,27 @@ static void add_laid_out(Sums *p, const Reading *r, int loops) {
     }
 }
 
+/* Do both move alike in the buffer, as rows of one picture do? */
+static bool same_place(const Reading *x, const Reading *y) { return x->buffer == y->buffer && same_but_constant(x->byte, y->byte); }
+
+/* All rows together, or, where most of what lies between is not read, each for itself. */
 static void lay_out_all(Sums *p) {
     enum { LOOPS_OVER_ROWS = 2 };
     Reading reading[READINGS_MOST];
+    bool done[READINGS_MOST] = {false};
     int n = p->nreadings;
     memcpy(reading, p->reading, sizeof reading);
     p->nreadings = 0;
-    for (int i = 0; i < n; i++) add_laid_out(p, &reading[i], LOOPS_OVER_ROWS);
+    for (int i = 0; i < n; i++) {
+        if (done[i]) continue;
+        Reading all = reading[i], laid_out;
+        for (int k = i + 1; k < n; k++)
+            if (same_place(&all, &reading[k])) join(&all, &reading[k]);
+        laid_out = all;
+        bool together = lay_out(p, &laid_out);
+        add_laid_out(p, together ? &all : &reading[i], LOOPS_OVER_ROWS);
+        for (int k = i + 1; k < n && together; k++) done[k] = done[k] || same_place(&all, &reading[k]);
+    }
 }
 
 /* ---- and its sums ---- */
@@ -242,13 +264,6 @@ static void collect(Sums *p, const Stmt *list) {
 
 /* ---- what is far away ---- */
 
-static bool stores_to(const Stmt *s, const Buffer *b) {
-    if (s->kind == STMT_STORE) return s->buffer == b;
-    for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++)
-        if (stores_to(s->body.at[i], b)) return true;
-    return false;
-}
-
 /* Does e read the reading's buffer, and move in it with the loops around the one at hand as the reading does? */
 static bool expr_reads(const Sums *p, const Expr *e, const Reading *r) {
     for (int i = 0, n = expr_operands(e->kind); i < n; i++)
@@ -274,10 +289,10 @@ int64_t readings_fresh(const Sums *p, const Reading *r) {
     int64_t further = affine_coef(r->byte, loop->var) * loop->step;
     for (int i = 0; i < p->nreadings; i++) /* this pass has read it, too: rows that the tiles of two steps have in common */
         if (&p->reading[i] != r && same_strips(&p->reading[i], r) && p->reading[i].byte.c <= r->byte.c + further && p->reading[i].byte.c + p->reading[i].run >= r->byte.c + further + r->run) return 0;
-    bool own = stores_to(p->kernel->body, r->buffer);
+    bool own = prefetch_stores_to(p->kernel->body, r->buffer);
     if (own && r->buffer->bytes <= NEAR_BYTES) return 0;
     for (int i = 0; i + 1 < p->naround; i++) /* a loop around reads it again */
-        if (prefetch_passes(p->around[i]) != 1 && !affine_coef(r->byte, p->around[i]->var) && !(own && stores_to(p->around[i], r->buffer))) return 0;
+        if (prefetch_passes(p->around[i]) != 1 && !affine_coef(r->byte, p->around[i]->var) && !(own && prefetch_stores_to(p->around[i], r->buffer))) return 0;
     return i64_max(0, i64_min(r->run, further));
 }
 

@@ -62,7 +62,7 @@ EXAMPLES = {
     "resnext18": Example(48, 0.03, ratio=4),
     "densenet": Example(48, 0.03, growth=4),
     "mobilenet_v1": Example(48, 0.003, optim={"momentum": 0.9, "nesterov": True, "weight_decay": 4e-5}, divide=8),
-    "regnetx32": Example(32, 0.01),
+    "regnetx32": Example(24, 0.01),
     "cifar10": Example((3, 32, 32), 0.003, optim={"momentum": 0.9, "weight_decay": 5e-4}, ratio=8),
 }
 

@@ -15,6 +15,8 @@
  *     sum       S[p,k,c] = sum_{images, t} D[p,k,t] V[p,c,t]
  *     weights   dw[k,c]  = output' S output'^T
  *
+ * With groups, C and the c of U, S and dw are those of the group of k; V, D and M have the channels of all groups, one group after the other.
+ *
  * U stands in memory as [p, k/pack, c/line, k%pack, c%line], the two in the middle as one: a register tile of `pack` channels reads it from
  * front to end, and its transform, whose lanes are `line` channels of x, writes it in whole lines.
  */
@@ -26,7 +28,7 @@
 #include "../ops.h"
 #include "../schedule.h"
 
-enum { DATA_PAD = 2, DATA_TILES = 4, KERNEL_PACK = 1, KERNEL_LINE = 2, KERNEL_TURNED = 3, IMAGE_SIZE = 2 };
+enum { DATA_PAD = 2, DATA_TILES = 4, KERNEL_PACK = 1, KERNEL_LINE = 2, KERNEL_TURNED = 3, KERNEL_GROUPS = 4, SUM_GROUPS = 1, IMAGE_SIZE = 2 };
 
 static int side_of(int64_t tile, int64_t kernel) { return (int)(tile + kernel - 1); }
 
@@ -51,19 +53,33 @@ const char *winograd_data_shape(Arena *a, const Attr *attr, int nargs, const Typ
     return op_result(a, type_batched(3, places(attr->i[0], attr->i[1]), args[0].dim[0], attr->i[DATA_TILES] * attr->i[DATA_TILES + 1]), out);
 }
 
+static const char *groups_divide(Arena *a, const char *op, int64_t groups, int64_t channels) {
+    if (groups >= 1 && channels % groups == 0) return NULL;
+    return arena_printf(a, "%s: %lld channels are not %lld groups", op, (long long)channels, (long long)groups);
+}
+
+/* The channels of weights w, as the transform sees them: `k` out and `c` in of each of the groups. */
+typedef struct Channels { int64_t groups, k, c; } Channels;
+
+static Channels channels_of(Type w, const Attr *kernel) {
+    int64_t groups = kernel->i[KERNEL_GROUPS], k = w.dim[0] / groups;
+    return kernel->i[KERNEL_TURNED] ? (Channels){groups, w.dim[1], k} : (Channels){groups, k, w.dim[1]};
+}
+
 const char *winograd_kernel_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
     (void)nargs;
     if (!op_is_weight(args[0], 4) || args[0].dim[2] != args[0].dim[3]) return arena_printf(a, "winograd_kernel needs square kernels, got %s", op_text(a, args[0]));
     const char *why = form_fits(a, "winograd_kernel", attr->i[0], args[0].dim[2]);
+    if (!why) why = groups_divide(a, "winograd_kernel", attr->i[KERNEL_GROUPS], args[0].dim[0]);
     if (why) return why;
-    bool turned = attr->i[KERNEL_TURNED] != 0;
-    int64_t k = args[0].dim[turned], c = args[0].dim[!turned], pack = attr->i[KERNEL_PACK], line = attr->i[KERNEL_LINE];
-    if (pack < 1 || k % pack) return arena_printf(a, "winograd_kernel cannot pack %lld channels by %lld", (long long)k, (long long)pack);
-    if (line < 1 || c % line) return arena_printf(a, "winograd_kernel cannot cut %lld channels into lines of %lld", (long long)c, (long long)line);
-    return op_result(a, type_param(4, places(attr->i[0], args[0].dim[2]), k / pack * (c / line), pack, line), out);
+    Channels x = channels_of(args[0], attr);
+    int64_t pack = attr->i[KERNEL_PACK], line = attr->i[KERNEL_LINE];
+    if (pack < 1 || x.k % pack) return arena_printf(a, "winograd_kernel cannot pack %lld channels by %lld", (long long)x.k, (long long)pack);
+    if (line < 1 || x.c % line) return arena_printf(a, "winograd_kernel cannot cut %lld channels into lines of %lld", (long long)x.c, (long long)line);
+    return op_result(a, type_param(4, places(attr->i[0], args[0].dim[2]), x.groups * (x.k / pack) * (x.c / line), pack, line), out);
 }
 
-/* How U, for sums over cs channels, is cut. */
+/* How U, for sums over cs channels, is cut; packs of all groups. */
 typedef struct Packing { int64_t packs, lines, pack, line; } Packing;
 
 static Packing packing_of(Type u, int64_t cs) {
@@ -77,12 +93,15 @@ static int64_t packed_at(Packing u, int64_t p, int64_t k, int64_t c) {
 }
 
 const char *winograd_product_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
-    (void)attr, (void)nargs;
+    (void)nargs;
     Type v = args[0], u = args[1];
+    int64_t groups = attr->i[SUM_GROUPS];
     Packing x = {0};
-    bool fits = is_tiles(v) && op_is_weight(u, 4) && u.dim[0] == v.dim[0] && v.dim[1] % u.dim[3] == 0;
-    if (fits) x = packing_of(u, v.dim[1]);
-    if (!fits || u.dim[1] % x.lines) return arena_printf(a, "winograd_product: %s does not fit %s", op_text(a, u), op_text(a, v));
+    const char *why = is_tiles(v) ? groups_divide(a, "winograd_product", groups, v.dim[1]) : NULL;
+    if (why) return why;
+    bool fits = is_tiles(v) && op_is_weight(u, 4) && u.dim[0] == v.dim[0] && v.dim[1] / groups % u.dim[3] == 0;
+    if (fits) x = packing_of(u, v.dim[1] / groups);
+    if (!fits || u.dim[1] % (x.lines * groups)) return arena_printf(a, "winograd_product: %s does not fit %s", op_text(a, u), op_text(a, v));
     return op_result(a, type_batched(3, v.dim[0], x.packs * x.pack, v.dim[2]), out);
 }
 
@@ -108,11 +127,15 @@ const char *winograd_gradient_shape(Arena *a, const Attr *attr, int nargs, const
 }
 
 const char *winograd_sum_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
-    (void)attr, (void)nargs;
+    (void)nargs;
     Type v = args[0], d = args[1];
+    int64_t groups = attr->i[SUM_GROUPS];
     if (!is_tiles(v) || !is_tiles(d) || v.dim[0] != d.dim[0] || v.dim[2] != d.dim[2])
         return arena_printf(a, "winograd_sum: %s does not fit %s", op_text(a, d), op_text(a, v));
-    return op_result(a, type_param(3, v.dim[0], d.dim[1], v.dim[1], 0), out);
+    const char *why = groups_divide(a, "winograd_sum", groups, v.dim[1]);
+    if (!why) why = groups_divide(a, "winograd_sum", groups, d.dim[1]);
+    if (why) return why;
+    return op_result(a, type_param(3, v.dim[0], d.dim[1], v.dim[1] / groups, 0), out);
 }
 
 const char *winograd_weights_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
@@ -180,13 +203,13 @@ void winograd_kernel_eval(const Node *n, int64_t batch, const double *const *arg
     int r = (int)w.dim[2];
     Winograd f = winograd_form((int)n->attr.i[0], r);
     bool turned = n->attr.i[KERNEL_TURNED] != 0;
-    int64_t ks = w.dim[turned], cs = w.dim[!turned];
-    Packing u = packing_of(n->type, cs);
+    Channels x = channels_of(w, &n->attr);
+    Packing u = packing_of(n->type, x.c);
     (void)batch;
-    for (int64_t k = 0; k < ks; k++)
-        for (int64_t c = 0; c < cs; c++) {
+    for (int64_t k = 0; k < x.groups * x.k; k++)
+        for (int64_t c = 0; c < x.c; c++) {
             double g[PLACES_MAX], value[PLACES_MAX];
-            const double *from = args[0] + (turned ? c * ks + k : k * cs + c) * r * r;
+            const double *from = args[0] + (turned ? (k / x.k * x.c + c) * x.k + k % x.k : k * x.c + c) * r * r;
             for (int i = 0; i < r * r; i++) g[i] = from[turned ? r * r - 1 - i : i];
             transform_eval(&f.kernel, g, value);
             for (int64_t p = 0; p < n->type.dim[0]; p++) out[packed_at(u, p, k, c)] = value[p];
@@ -195,15 +218,15 @@ void winograd_kernel_eval(const Node *n, int64_t batch, const double *const *arg
 
 void winograd_product_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
     Type v = n->arg[0]->type;
-    int64_t ks = n->type.dim[1];
-    Packing u = packing_of(n->arg[1]->type, v.dim[1]);
+    int64_t ks = n->type.dim[1], groups = n->attr.i[SUM_GROUPS], cs = v.dim[1] / groups;
+    Packing u = packing_of(n->arg[1]->type, cs);
     for (int64_t b = 0; b < batch; b++)
         for (int64_t p = 0; p < v.dim[0]; p++)
             for (int64_t k = 0; k < ks; k++)
                 for (int64_t t = 0; t < v.dim[2]; t++) {
                     double sum = 0;
-                    for (int64_t c = 0; c < v.dim[1]; c++)
-                        sum += args[1][packed_at(u, p, k, c)] * args[0][((b * v.dim[0] + p) * v.dim[1] + c) * v.dim[2] + t];
+                    for (int64_t c = 0; c < cs; c++)
+                        sum += args[1][packed_at(u, p, k, c)] * args[0][((b * v.dim[0] + p) * v.dim[1] + k / (ks / groups) * cs + c) * v.dim[2] + t];
                     out[((b * v.dim[0] + p) * ks + k) * v.dim[2] + t] = sum;
                 }
 }
@@ -225,14 +248,15 @@ void winograd_image_eval(const Node *n, int64_t batch, const double *const *args
 
 void winograd_sum_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
     Type v = n->arg[0]->type, d = n->arg[1]->type;
+    int64_t cs = n->type.dim[2], ks = d.dim[1] / n->attr.i[SUM_GROUPS];
     for (int64_t i = 0; i < op_count(n, batch); i++) out[i] = 0;
     for (int64_t b = 0; b < batch; b++)
         for (int64_t p = 0; p < v.dim[0]; p++)
             for (int64_t k = 0; k < d.dim[1]; k++)
-                for (int64_t c = 0; c < v.dim[1]; c++)
+                for (int64_t c = 0; c < cs; c++)
                     for (int64_t t = 0; t < v.dim[2]; t++)
-                        out[(p * d.dim[1] + k) * v.dim[1] + c] +=
-                            args[1][((b * v.dim[0] + p) * d.dim[1] + k) * v.dim[2] + t] * args[0][((b * v.dim[0] + p) * v.dim[1] + c) * v.dim[2] + t];
+                        out[(p * d.dim[1] + k) * cs + c] +=
+                            args[1][((b * v.dim[0] + p) * d.dim[1] + k) * v.dim[2] + t] * args[0][((b * v.dim[0] + p) * v.dim[1] + k / ks * cs + c) * v.dim[2] + t];
 }
 
 void winograd_weights_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
@@ -314,6 +338,16 @@ static void lower_gradient(Lower *lw, const Node *n) {
     lower_tiles(lw, n, &f.kernel, f.r, (const int64_t[2]){0, 0}, ceil_div(dy.dim[1], f.r), ceil_div(dy.dim[2], f.r));
 }
 
+/* The axis over the groups, if there are several: the group. */
+static Affine group_axis(Lower *lw, Nest *nest, int64_t groups) {
+    return groups == 1 ? affine_const(0) : affine_var(lower_arena(lw), nest_axis(lower_arena(lw), nest, "g", groups, false));
+}
+
+/* The same where stages take turns for bands of groups, of which the root of the stage has `channels` channels each, dimension 1. */
+static Affine band_of_groups(Lower *lw, Nest *nest, int64_t groups, int64_t channels) {
+    return groups == 1 ? affine_const(0) : lower_band_axis(lw, nest, "g", 1, 0, groups, channels);
+}
+
 /* Lanes hold the `line` channels of x that lie side by side in the result. */
 static void lower_kernel(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
@@ -321,20 +355,22 @@ static void lower_kernel(Lower *lw, const Node *n) {
     int r = (int)w.dim[2];
     Winograd f = winograd_form((int)n->attr.i[0], r);
     bool turned = n->attr.i[KERNEL_TURNED] != 0;
-    Packing u = packing_of(n->type, w.dim[!turned]);
+    Channels x = channels_of(w, &n->attr);
+    Packing u = packing_of(n->type, x.c);
     Nest *nest = lower_nest(lw, n);
-    const Var *o = nest_axis(a, nest, "ko", u.packs, false), *co = nest_axis(a, nest, "co", u.lines, false), *i = nest_axis(a, nest, "ki", u.pack, false);
+    Affine group = group_axis(lw, nest, x.groups);
+    const Var *o = nest_axis(a, nest, "ko", u.packs / x.groups, false), *co = nest_axis(a, nest, "co", u.lines, false), *i = nest_axis(a, nest, "ki", u.pack, false);
     const Var *l = nest_axis(a, nest, "ci", u.line, false);
     lower_lane_axis(lw, nest, l);
     Affine inner = lower_affine(lw, i, 1, 0), within = lower_affine(lw, l, 1, 0);
-    Affine k = pair(lw, lower_affine(lw, o, 1, 0), u.pack, inner), c = pair(lw, lower_affine(lw, co, 1, 0), u.line, within);
-    Affine from = affine_scale(a, turned ? pair(lw, c, w.dim[1], k) : pair(lw, k, w.dim[1], c), r * r);
+    Affine k = pair(lw, lower_affine(lw, o, 1, 0), u.pack, inner), c = pair(lw, lower_affine(lw, co, 1, 0), u.line, within); /* in the group */
+    Affine from = affine_scale(a, turned ? pair(lw, pair(lw, group, x.c, c), x.k, k) : pair(lw, pair(lw, group, x.k, k), x.c, c), r * r);
     const Expr *in[PLACES_MAX], *out[PLACES_MAX];
     const Affine *at[PLACES_MAX];
     for (int t = 0; t < r * r; t++) in[t] = nest_let(a, nest, lower_load(lw, n->arg[0], lower_at(lw, 1, affine_offset(from, turned ? r * r - 1 - t : t))));
     transform(lw, nest, &f.kernel, in, out);
     for (int p = 0; p < f.n * f.n; p++) {
-        Affine outer = affine_offset(pair(lw, lower_affine(lw, o, 1, 0), u.lines, lower_affine(lw, co, 1, 0)), p * u.packs * u.lines);
+        Affine outer = affine_offset(pair(lw, pair(lw, group, u.packs / x.groups, lower_affine(lw, o, 1, 0)), u.lines, lower_affine(lw, co, 1, 0)), p * u.packs * u.lines);
         at[p] = lower_at(lw, 1, pair(lw, pair(lw, outer, u.pack, inner), u.line, within));
     }
     lower_emit_points(lw, nest, n, f.n * f.n, at, out);
@@ -351,24 +387,26 @@ static int64_t parts_of(int64_t places, int64_t packs) {
 
 static void lower_product(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
-    Packing u = packing_of(n->arg[1]->type, n->arg[0]->type.dim[1]);
+    int64_t groups = n->attr.i[SUM_GROUPS], cs = n->arg[0]->type.dim[1] / groups;
+    Packing u = packing_of(n->arg[1]->type, cs);
     bool across = lower_goes_across(lw);
-    int64_t parts = across ? parts_of(n->type.dim[0], u.packs) : 1;
+    int64_t packs = u.packs / groups, parts = across ? parts_of(n->type.dim[0], packs) : 1;
     Affine place, first = affine_const(0);
     if (across) {
         place = lower_open_loop(lw, "p", n->type.dim[0]);
-        first = affine_scale(a, lower_open_items(lw, "part", parts, affine_scale(a, place, parts), n->type.dim[0] * parts), u.packs / parts);
+        first = affine_scale(a, lower_open_items(lw, "part", parts, affine_scale(a, place, parts), n->type.dim[0] * parts), packs / parts);
     }
     Nest *nest = lower_nest(lw, n);
     if (!across) place = affine_var(a, nest_axis(a, nest, "p", n->type.dim[0], false));
-    const Var *i = nest_axis(a, nest, "ki", u.pack, false), *o = nest_axis(a, nest, "ko", u.packs / parts, false);
+    Affine group = band_of_groups(lw, nest, groups, n->type.dim[1] / groups);
+    const Var *i = nest_axis(a, nest, "ki", u.pack, false), *o = nest_axis(a, nest, "ko", packs / parts, false);
     nest_keep_far(nest);
     lower_block_axis(lw, nest);
     Affine tile = lower_step_points(lw, nest, "t", n->type.dim[2]);
     const Var *co = nest_axis(a, nest, "co", u.lines, true), *ci = nest_axis(a, nest, "ci", u.line, true);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
-    Affine inner = affine_var(a, i), outer = affine_add(a, first, affine_var(a, o)), within = affine_var(a, ci);
-    Affine channel = pair(lw, affine_var(a, co), u.line, within);
+    Affine inner = affine_var(a, i), outer = pair(lw, group, packs, affine_add(a, first, affine_var(a, o))), within = affine_var(a, ci);
+    Affine channel = pair(lw, group, cs, pair(lw, affine_var(a, co), u.line, within));
     const Expr *weight = lower_load(lw, n->arg[1], lower_at(lw, 4, place, pair(lw, outer, u.lines, affine_var(a, co)), inner, within));
     nest_update(nest, acc, expr_ternary(a, EXPR_FMA, weight, lower_load(lw, n->arg[0], lower_at(lw, 3, place, channel, tile)), acc));
     lower_emit(lw, nest, n, lower_at(lw, 3, place, pair(lw, outer, u.pack, inner), tile), acc);
@@ -422,11 +460,12 @@ static void turn(Lower *lw, const Node *n, Affine place, const Buffer *turned) {
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
     lower_batch_points(lw, nest);
+    Affine group = band_of_groups(lw, nest, n->attr.i[SUM_GROUPS], n->type.dim[1] / n->attr.i[SUM_GROUPS]);
     const Var *t = nest_axis(a, nest, "t", lower_step_extent(lw, n->arg[0]->type.dim[2]), false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
     const Var *i = nest_axis(a, nest, "i", lower_images(lw), false);
     lower_lane_axis(lw, nest, c);
     lower_fix_image(lw, i);
-    Affine tile = lower_affine(lw, t, 1, 0), channel = lower_affine(lw, c, 1, 0);
+    Affine tile = lower_affine(lw, t, 1, 0), channel = pair(lw, group, n->type.dim[2], lower_affine(lw, c, 1, 0));
     nest_assign(a, nest, turned, lower_at(lw, 4, lower_block(lw), tile, lower_affine(lw, i, 1, 0), channel), lower_load(lw, n->arg[0], lower_at(lw, 3, place, channel, lower_step_point(lw, tile))));
     lower_emit_local(lw, nest);
 }
@@ -435,18 +474,20 @@ static void lower_sum_turned(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
     int64_t tiles = lower_step_extent(lw, n->arg[0]->type.dim[2]);
     Affine place = lower_open_items(lw, "p", n->type.dim[0], affine_const(0), n->type.dim[0]);
-    Buffer *turned = lower_scratch(lw, "turned", type_param(4, lower_blocks(lw), tiles, lower_images(lw), n->type.dim[2]));
+    Buffer *turned = lower_scratch(lw, "turned", type_param(4, lower_blocks(lw), tiles, lower_images(lw), n->arg[0]->type.dim[1]));
     turn(lw, n, place, turned);
     Nest *nest = lower_nest(lw, n);
-    const Var *k = nest_axis(a, nest, "k", n->type.dim[1], false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
+    int64_t groups = n->attr.i[SUM_GROUPS], ks = n->type.dim[1] / groups;
+    Affine group = band_of_groups(lw, nest, groups, ks);
+    const Var *k = nest_axis(a, nest, "k", ks, false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
     lower_lane_axis(lw, nest, c);
     lower_batch_axis(lw, nest);
     const Var *t = nest_axis(a, nest, "t", tiles, true), *i = nest_axis(a, nest, "i", lower_images(lw), true);
     lower_fix_image(lw, i);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
-    Affine out = lower_affine(lw, k, 1, 0), in = lower_affine(lw, c, 1, 0), tile = lower_affine(lw, t, 1, 0);
+    Affine out = pair(lw, group, ks, lower_affine(lw, k, 1, 0)), in = lower_affine(lw, c, 1, 0), tile = lower_affine(lw, t, 1, 0);
     const Expr *d = lower_load(lw, n->arg[1], lower_at(lw, 3, place, out, lower_step_point(lw, tile)));
-    const Expr *v = expr_load(a, turned, lower_at(lw, 4, lower_block(lw), tile, lower_affine(lw, i, 1, 0), in));
+    const Expr *v = expr_load(a, turned, lower_at(lw, 4, lower_block(lw), tile, lower_affine(lw, i, 1, 0), pair(lw, group, n->type.dim[2], in)));
     nest_update(nest, acc, expr_ternary(a, EXPR_FMA, d, v, acc));
     lower_emit(lw, nest, n, lower_at(lw, 3, place, out, in), acc);
     lower_close_loop(lw);
@@ -459,12 +500,15 @@ static void lower_sum(Lower *lw, const Node *n) {
     }
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
-    const Var *p = nest_axis(a, nest, "p", n->type.dim[0], false), *k = nest_axis(a, nest, "k", n->type.dim[1], false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
+    int64_t groups = n->attr.i[SUM_GROUPS], ks = n->type.dim[1] / groups, cs = n->type.dim[2];
+    const Var *p = nest_axis(a, nest, "p", n->type.dim[0], false);
+    Affine group = group_axis(lw, nest, groups);
+    const Var *k = nest_axis(a, nest, "k", ks, false), *c = nest_axis(a, nest, "c", cs, false);
     lower_batch_axis(lw, nest);
     const Var *t = nest_axis(a, nest, "t", n->arg[0]->type.dim[2], true);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
-    Affine place = lower_affine(lw, p, 1, 0), out = lower_affine(lw, k, 1, 0), in = lower_affine(lw, c, 1, 0), tile = lower_affine(lw, t, 1, 0);
-    const Expr *d = lower_load(lw, n->arg[1], lower_at(lw, 3, place, out, tile)), *v = lower_load(lw, n->arg[0], lower_at(lw, 3, place, in, tile));
+    Affine place = lower_affine(lw, p, 1, 0), out = pair(lw, group, ks, lower_affine(lw, k, 1, 0)), in = lower_affine(lw, c, 1, 0), tile = lower_affine(lw, t, 1, 0);
+    const Expr *d = lower_load(lw, n->arg[1], lower_at(lw, 3, place, out, tile)), *v = lower_load(lw, n->arg[0], lower_at(lw, 3, place, pair(lw, group, cs, in), tile));
     nest_update(nest, acc, expr_ternary(a, EXPR_FMA, d, v, acc));
     lower_emit(lw, nest, n, lower_at(lw, 3, place, out, in), expr_unary(a, EXPR_LANE_SUM, acc));
 }

@@ -47,7 +47,7 @@ static double summands(const Node *n, int64_t batch) {
     case OP_conv: return (double)(type_count(last) / last.dim[0]);
     case OP_conv_dx: return (double)(type_count(last) / n->type.dim[0] * n->attr.i[CONV_GROUPS]);
     case OP_conv_dw: return (double)(batch * last.dim[1] * last.dim[2]);
-    case OP_winograd_product: return (double)x.dim[1];
+    case OP_winograd_product: return (double)x.dim[1] / (double)n->attr.i[1];
     case OP_winograd_sum: return (double)(batch * x.dim[2]);
     case OP_linear: return (double)last.dim[1];
     case OP_linear_dx: return (double)last.dim[0];

@@ -55,10 +55,10 @@ static void of_kernel(const Node *n, const double *weights, double *terms) {
     Tile t = {.x = winograd_form((int)n->attr.i[0], r).kernel};
     bool turned = n->attr.i[3] != 0;
     Type w = n->arg[0]->type;
-    int64_t ks = w.dim[turned], cs = w.dim[!turned], pack = n->type.dim[2], line = n->type.dim[3];
+    int64_t groups = n->attr.i[4], out = turned ? w.dim[1] : w.dim[0] / groups, cs = turned ? w.dim[0] / groups : w.dim[1], ks = groups * out, pack = n->type.dim[2], line = n->type.dim[3];
     for (int64_t i = 0; i < ks * cs; i++) {
         int64_t k = i / cs, c = i % cs;
-        for (int p = 0; p < r * r; p++) t.in[p] = weights[(turned ? c * ks + k : i) * r * r + (turned ? r * r - 1 - p : p)];
+        for (int p = 0; p < r * r; p++) t.in[p] = weights[(turned ? (k / out * cs + c) * out + k % out : i) * r * r + (turned ? r * r - 1 - p : p)];
         magnitudes(&t);
         for (int64_t p = 0; p < n->type.dim[0]; p++) terms[(((p * (ks / pack) + k / pack) * (cs / line) + c / line) * pack + k % pack) * line + c % line] = t.out[p];
     }

@@ -165,7 +165,9 @@ static const struct WinogradCase { Case net; int kernel; } winograd_cases[] = {
     {CLASS_NET("winograd before pools whose argument is kept", "2, 12, 9", "5", "conv(6, 3, pad=1) -> sigmoid -> max_pool((2, 3)) -> relu -> flatten -> linear(5)"), 3},
     {CLASS_NET("winograd before pools of two sizes", "2, 12, 9", "5", "conv(4, 1); conv(6, 3, pad=1) -> max_pool((2, 3)); conv(6, 3, pad=1) -> avg_pool(3); flatten -> linear(5)"), 3},
     /* Products over the whole batch (plan_goes_across) with tiles of 4 and 6, whose lane blocks are not as many as there are images for. */
-    {REAL_NET("winograd with weights larger than the cache", "4, 3, 5", "4, 3, 5", "conv(260, 1); conv(256, 3, pad=1) -> relu; conv(4, 1)"), 3},
+    {REAL_NET("winograd with weights larger than the cache", "4, 3, 5", "4, 3, 5", "conv(260, 1); conv(256, 3, pad=1) -> relu; conv(256, 3, pad=1, groups=2) -> tanh; conv(4, 1)"), 3},
+    {REAL_NET("winograd in groups", "6, 11, 9", "8, 9, 9", "conv(12, 3, pad=1, groups=3) -> relu; conv(4, 5, pad=2, groups=2); conv(8, 3, pad=(0, 1), groups=4)"), 3},
+    {CLASS_NET("winograd in groups, channels in the lanes, before a pool", "64, 6, 8", "5", "batch_norm; conv(64, 3, pad=1, groups=2, bias=false) -> batch_norm; conv(32, 3, pad=1, groups=4) -> tanh -> avg_pool(2); flatten -> linear(5)"), 3},
     {OPTIM_NET("winograd, all of sgd", "momentum=0.9, nesterov=true, weight_decay=0.01", "2, 7, 7", "4", "conv(6, 3, pad=1) -> tanh; conv(20, 3) -> tanh -> flatten; linear(4)"), 3},
 };
 static const KernelConfig winograd_configs[] = {

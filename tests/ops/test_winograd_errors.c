@@ -16,10 +16,10 @@
 #include "kernel_run.h"
 
 typedef enum ErrorPass { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS, PASSES } ErrorPass;
-typedef struct Shape { int64_t k, c, h, w, kernel, pad, images; } Shape;
+typedef struct Shape { int64_t k, c, h, w, kernel, pad, images, groups; } Shape;
 
 static const Shape shapes[] = {
-    {64, 64, 24, 24, 3, 1, 2}, {128, 128, 12, 12, 3, 1, 1}, {24, 40, 13, 11, 3, 1, 20}, {16, 16, 12, 12, 5, 2, 20},
+    {64, 64, 24, 24, 3, 1, 2, 1}, {128, 128, 12, 12, 3, 1, 1, 1}, {24, 40, 13, 11, 3, 1, 20, 1}, {16, 16, 12, 12, 5, 2, 20, 1}, {64, 64, 12, 12, 3, 1, 4, 4},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes, DIRECT = 1, TILE_MAX = 6 };
 
@@ -50,10 +50,10 @@ static Graph *new_graph(Arena *a, Type input, Type output) {
 static Node *image(Graph *g, OpKind op, Type t) { return graph_node(g, op, (Attr){.i = {3, t.dim[0], t.dim[1], t.dim[2]}}, 0, NULL); }
 
 static Node *weights(Graph *g, const Shape *s) {
-    return graph_param(g, "w", type_param(4, s->k, s->c, s->kernel, s->kernel), NRT_WEIGHT, s->c * s->kernel * s->kernel, s->k * s->kernel * s->kernel);
+    return graph_param(g, "w", type_param(4, s->k, s->c / s->groups, s->kernel, s->kernel), NRT_WEIGHT, s->c / s->groups * s->kernel * s->kernel, s->k / s->groups * s->kernel * s->kernel);
 }
 
-static Attr conv_attr(const Shape *s, int64_t height, int64_t width) { return (Attr){.i = {1, 1, s->pad, s->pad, 1, 1, 1, height, width}}; }
+static Attr conv_attr(const Shape *s, int64_t height, int64_t width) { return (Attr){.i = {1, 1, s->pad, s->pad, 1, 1, s->groups, height, width}}; }
 static Type input_of(const Shape *s) { return type_batched(3, s->c, s->h, s->w); }
 static Type output_of(const Shape *s) { return type_batched(3, s->k, s->h + 2 * s->pad - s->kernel + 1, s->w + 2 * s->pad - s->kernel + 1); }
 

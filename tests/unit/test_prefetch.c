@@ -7,15 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* x: pictures of 4 channels, 64 x 64; q: bytes of the same shape; w: weights, 1024 x 1024; y: what is made; s: a sum for each lane. */
+/* x: pictures of 4 channels, 64 x 64; q: bytes of the same shape; t: such pictures in scratch memory; w: weights, 1024 x 1024; y: what is made; s: a sum for each lane. */
 static const char program_text[] =
     "network net Nx4 -> Nx4 from \"net.net\"\n"
     "train { batch=16 }\n"
-    "program lanes=16 chunk=1 state=4194304 arena=2359296 scratch=0\n"
+    "program lanes=16 chunk=1 state=4194304 arena=2359296 scratch=1048576\n"
     "buffer w f32 [1024, 1024] state offset=0 bytes=4194304 base=0 stride [1024, 1]\n"
     "buffer x f32 [-1, 4, 64, 64, 16] arena offset=0 bytes=1048576 base=0 stride [262144, 65536, 1024, 16, 1]\n"
     "buffer y f32 [-1, 4, 64, 64, 16] arena offset=1048576 bytes=1048576 base=0 stride [262144, 65536, 1024, 16, 1]\n"
     "buffer q u8 [-1, 4, 64, 64, 16] arena offset=2097152 bytes=262144 base=0 stride [65536, 16384, 1024, 16, 1]\n"
+    "buffer t f32 [-1, 4, 64, 64, 16] scratch offset=0 bytes=1048576 base=0 stride [262144, 65536, 1024, 16, 1]\n"
     "kernel k layer l other flops=0 bytes=0 slots=0 (lo, hi, task, n, blocks, chunks) \"\" {\n"
     "    local s f32 [16] local offset=0 bytes=64 base=0 stride [1]\n"
     "%s"
@@ -101,6 +102,18 @@ START_TEST(many_streams) { /* 8 rows, 16 lines a pass: 96 lines are 6 passes */
     EXPECT(count(text, "prefetch") == 16);
     EXPECT(strstr(text, "prefetch x[0, 0, 0, 2*c + 12, l]") && strstr(text, "prefetch x[0, 0, 7, 2*c + 13, l]"));
     EXPECT(in_order(text, "y[0, 1, 3, c, l]", "prefetch x[0, 0, 4, 2*c + 12, l]") && in_order(text, "prefetch x[0, 0, 4, 2*c + 12, l]", "y[0, 1, 4, c, l]")); /* spread */
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(what_it_makes_itself) { /* is near; what another kernel has left is asked for */
+    Arena *a = arena_new();
+    char *reads = rows_of(a, 8, 32);
+    for (char *x = reads; (x = strstr(x, "x[")); x++) *x = 't';
+    const char *text = prefetched(a, reads);
+    EXPECT(count(text, "prefetch t[") == 16);
+    text = prefetched(a, arena_printf(a, "lane m = 0 .. 16 {\nt[0, 0, 0, 0, m] = 1.0\n}\n%s", reads));
+    EXPECT(count(text, "prefetch") == 0);
     arena_free(a);
 }
 END_TEST
@@ -379,6 +392,7 @@ int main(void) {
     tcase_add_test(tc, behind_sum_in_a_loop);
     tcase_add_test(tc, lines_once);
     tcase_add_test(tc, many_streams);
+    tcase_add_test(tc, what_it_makes_itself);
     tcase_add_test(tc, few_streams);
     tcase_add_test(tc, too_short);
     tcase_add_test(tc, read_again);
