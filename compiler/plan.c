@@ -264,12 +264,19 @@ static bool multiplies(const Group *g) {
     return false;
 }
 
+/* Can n ride: alone, or with the sum of the same map beside it, argument 1, of which it leaves the partial sums, too? */
+static bool can_ride(const Node *n) {
+    const LowerRule *rule = rule_of(n);
+    if (!rule->ride) return rule->term != NULL;
+    return n->nargs > 1 && n->arg[1]->op == rule->sums_beside && n->arg[1]->arg[0] == n->arg[0];
+}
+
 /* The stage that makes what n sums, where n rides on it: a contraction's, since one that does little for each point would wait for the sum of the point before. Not where another sum
  * takes n's beside itself: that one reads a second map, for which the stage would wait. */
 static Stage *ridden_stage(const Plan *p, const Node *n) {
     const Value *v = &p->value[n->arg[0]->id];
     Group *g = v->view || v->gathered ? NULL : v->group;
-    if (!p->options.fuse || !(rule_of(n)->term || rule_of(n)->ride) || !op_is_image(n->arg[0]->type)) return NULL;
+    if (!p->options.fuse || !can_ride(n) || !op_is_image(n->arg[0]->type)) return NULL;
     if (!g || g->domain != PER_BLOCK || g->sum != SUM_NONE || !multiplies(g)) return NULL;
     for (int i = n->arg[0]->id + 1; i < p->graph->nodes.n; i++) {
         const Node *other = p->graph->nodes.at[i];
