@@ -33,7 +33,8 @@ static int64_t direct_macs(const Shape *s) { return square(s->r) * s->groups * s
 static double transform_cycles(const Pass *p, const WinogradMatrix *x, double moved, double in_all) {
     WinogradCode c = winograd_code(x);
     int lines = x->cols + x->rows;
-    double bytes = in_all * vector_bytes(p), rate = bytes > BYTES_NEAR ? far_cycles(p, bytes) / in_all : 0; /* what stays in a core's own cache moves meanwhile */
+    double bytes = in_all * vector_bytes(p), far = bytes > BYTES_NEAR ? 1 - BYTES_NEAR / bytes : 0; /* what stays in a core's own cache moves meanwhile */
+    double rate = far * far_cycles(p, bytes) / in_all;
     const double ways = 1.5; /* there, and back: half of that hides behind the products */
     return spilled * lines * winograd_code_cost(&c) + square(x->cols) + square(x->rows) + ways * moved * rate;
 }
@@ -74,13 +75,17 @@ static int64_t line_of(const Pass *p, int64_t c) {
     return line;
 }
 
+static TileShape shape_of(const Shape *s, int tile, int64_t places) {
+    return (TileShape){ceil_div(s->rows, tile), ceil_div(s->cols, tile), places, s->groups * (s->k + s->c), s->groups};
+}
+
 /* Of forward or backward_data. */
 static Choice price_product(const Pass *p, const Shape *s, int tile) {
     Winograd f = winograd_form(tile, s->r);
     double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, groups = (double)s->groups, one;
     Choice x = {.tile = tile};
     bool across = plan_goes_across(p->options, 4 * square(f.n) * s->groups * s->k * s->c, (int64_t)p->blocks);
-    TileShape shape = {ceil_div(s->rows, tile), ceil_div(s->cols, tile), square(f.n), s->groups * (s->k + s->c), s->groups};
+    TileShape shape = shape_of(s, tile, square(f.n));
     TileTurns turns = plan_tile_turns(p->options, &shape);
     if (across || !turns.steps) turns = (TileTurns){.steps = 0, .columns = tiles_of(s, tile), .groups = s->groups}; /* all at once */
     x.pack = choose_pack(p, s->k, across ? i64_max(turns.columns, (int64_t)p->blocks) : turns.columns, &one);
@@ -104,6 +109,10 @@ static Choice price_sum(const Pass *p, const Shape *s, int tile) {
     double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, groups = (double)s->groups, in_all = places * tiles * groups * (k + c);
     bool parts = places * groups * k * c * p->blocks * 4 <= PARTIAL_BYTES;
     bool turned = schedule_fills_lanes(s->c, p->options->machine.lanes);
+    TileShape shape = shape_of(s, tile, square(f.n));
+    TileTurns turns = plan_tile_turns(p->options, &shape);
+    if (turns.steps && turned && parts && plan_sum_takes_turns(&shape, square(f.n) * s->groups * s->k * s->c, p->options->machine.lanes))
+        in_all = places * (double)turns.columns * (double)turns.groups * (k + c);
     double folds = turned ? places * c * tiles * TURN_CYCLES : places * k * c * LANE_SUM_CYCLES / (parts ? 1 : p->blocks);
     Choice x = {.tile = tile, .pack = 1};
     x.cycles = groups * (places * k * c * tiles / product_efficiency + folds);

@@ -234,10 +234,13 @@ TileTurns plan_tile_turns(const PlanOptions *options, const TileShape *s) {
     return (TileTurns){s->rows, columns_of_band(s, row, options->step_bytes, options->band_tiles ? options->band_tiles : ceil_div(COLUMNS_LEAST, s->places)), 1};
 }
 
+bool plan_sum_takes_turns(const TileShape *s, int64_t sums, int lanes) {
+    return capped_mul(2 * s->rows, sums) <= capped_mul(s->places * s->rows * s->columns * lanes, s->channels);
+}
+
 /* Of tiles v and those that are made of them, or summed with them. */
-static TileTurns turns_of(const Plan *p, const Node *v, const Node *other, int64_t groups) {
-    TileShape s = {v->attr.i[ROWS_OF_TILES], v->attr.i[ROWS_OF_TILES + 1], v->type.dim[0], v->type.dim[1] + other->type.dim[1], groups};
-    return plan_tile_turns(&p->options, &s);
+static TileShape shape_of(const Node *v, const Node *other, int64_t groups) {
+    return (TileShape){v->attr.i[ROWS_OF_TILES], v->attr.i[ROWS_OF_TILES + 1], v->type.dim[0], v->type.dim[1] + other->type.dim[1], groups};
 }
 
 /* Stage `root`: a row of tiles a step, or a band of it. */
@@ -301,13 +304,12 @@ static bool has_own_tiles(const Plan *p, const bool *needed, const Node *n) {
     return ceil_div(d->arg[0]->type.dim[1], d->attr.i[0]) == v->attr.i[ROWS_OF_TILES];
 }
 
-/* In which turns is a partial winograd_sum taken, each of tiles that are made for it? Each step reads
- * and writes the sums once: that has to be less than what it saves. With images in the lanes it would also add them up over the lanes. */
+/* In which turns is a partial winograd_sum taken, each of tiles that are made for it? With images in the lanes each step would also add them up over the lanes. */
 static TileTurns sum_turns(const Plan *p, const bool *needed, const Node *n) {
     int lanes = p->options.machine.lanes;
     if (n->op != OP_winograd_sum || !rule_of(n)->turns_lanes(n, lanes) || !sums_partially(p, n) || !has_own_tiles(p, needed, n)) return (TileTurns){0};
-    int64_t rows = n->arg[0]->attr.i[ROWS_OF_TILES], tiles = type_count(n->arg[0]->type) + type_count(n->arg[1]->type);
-    return capped_mul(2 * rows, type_count(n->type)) <= capped_mul(tiles, lanes) ? turns_of(p, n->arg[0], n->arg[1], n->attr.i[GROUPS_OF_SUM]) : (TileTurns){0};
+    TileShape s = shape_of(n->arg[0], n->arg[1], n->attr.i[GROUPS_OF_SUM]);
+    return plan_sum_takes_turns(&s, type_count(n->type), lanes) ? plan_tile_turns(&p->options, &s) : (TileTurns){0};
 }
 
 /* A group of both kinds of tiles and the sum. */
@@ -435,7 +437,8 @@ static TileTurns tile_turns(const Plan *p, const bool *needed, const Node *n) {
         if (needed[i] && user->op == OP_winograd_sum && reads_node(user, n)) return sum_turns(p, needed, user);
         if (!needed[i] || user->op != OP_winograd_product || user->arg[0] != n) continue;
         if (domain_of(p, user) != PER_BLOCK || count_users(p, needed, user) != 1) return (TileTurns){0};
-        return turns_of(p, n, user, user->attr.i[GROUPS_OF_SUM]);
+        TileShape s = shape_of(n, user, user->attr.i[GROUPS_OF_SUM]);
+        return plan_tile_turns(&p->options, &s);
     }
     return (TileTurns){0};
 }

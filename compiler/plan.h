@@ -115,6 +115,8 @@ typedef struct TileShape { int64_t rows, columns, places, channels, groups; } Ti
 /* How Winograd's stages take turns: in bands of so many columns and groups, a row of the band's tiles a step. steps 0: not at all, each stage is for itself. */
 typedef struct TileTurns { int64_t steps, columns, groups; } TileTurns;
 TileTurns plan_tile_turns(const PlanOptions *options, const TileShape *shape);
+/* Each step reads and writes `sums` numbers, those of a partial sum, once: is that less than what the turns of its tiles save? */
+bool plan_sum_takes_turns(const TileShape *shape, int64_t sums, int lanes);
 /* Is a contraction with weights of so many bytes worth a level of its own, ACROSS `chunks` lane blocks? */
 bool plan_goes_across(const PlanOptions *options, int64_t weight_bytes, int64_t chunks);
 /* The plan of the training step, or (train = false) of inference: output and loss alone. No root names a source. Null where updates wait for each
