@@ -76,7 +76,7 @@ static int64_t line_of(const Pass *p, int64_t c) {
 }
 
 static TileShape shape_of(const Shape *s, int tile, int64_t places) {
-    return (TileShape){ceil_div(s->rows, tile), ceil_div(s->cols, tile), places, s->groups * (s->k + s->c), s->groups};
+    return (TileShape){ceil_div(s->rows, tile), ceil_div(s->cols, tile), places, s->groups * (s->k + s->c), s->groups, s->groups * s->k * s->c};
 }
 
 /* Of forward or backward_data. */

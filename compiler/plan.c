@@ -219,10 +219,12 @@ static int64_t groups_of_band(const TileShape *s, int64_t row_bytes, int64_t mos
     return groups;
 }
 
-/* So many columns that a row of their tiles is near, but not fewer than `least`. */
-static int64_t columns_of_band(const TileShape *s, int64_t row_bytes, int64_t most, int64_t least) {
-    int64_t bands = ceil_div(s->columns, i64_max(least, most * s->columns / i64_max(1, row_bytes))), columns = ceil_div(s->columns, bands);
-    return bands == 2 && s->columns - columns < least ? s->columns : columns; /* a small rest had better be part of the other */
+/* So many columns that a row of their tiles is near, but not fewer than `least`. Each band goes through the weights (or sums) anew: that has to be less than the tiles, which
+ * are written and read, so that a row of them comes from afar. */
+static int64_t columns_of_band(const TileShape *s, int lanes, int64_t most, int64_t least) {
+    int64_t row = capped_mul(s->columns * lanes, s->channels), bands = ceil_div(s->columns, i64_max(least, most / i64_max(1, 4 * s->places * s->channels * lanes))), columns = ceil_div(s->columns, bands);
+    bool small_rest = bands == 2 && s->columns - columns < least; /* which had better be part of the other */
+    return small_rest || capped_mul(bands - 1, s->weights) > capped_mul(2, row) ? s->columns : columns;
 }
 
 TileTurns plan_tile_turns(const PlanOptions *options, const TileShape *s) {
@@ -231,7 +233,7 @@ TileTurns plan_tile_turns(const PlanOptions *options, const TileShape *s) {
     bool turns = options->fuse && options->tile && capped_mul(row, s->rows) > options->step_bytes && (s->rows > 1 || s->groups > 1);
     if (!turns) return (TileTurns){0};
     if (s->groups > 1) return (TileTurns){s->rows, s->columns, groups_of_band(s, row, options->step_bytes)};
-    return (TileTurns){s->rows, columns_of_band(s, row, options->step_bytes, options->band_tiles ? options->band_tiles : ceil_div(COLUMNS_LEAST, s->places)), 1};
+    return (TileTurns){s->rows, columns_of_band(s, options->machine.lanes, options->step_bytes, options->band_tiles ? options->band_tiles : ceil_div(COLUMNS_LEAST, s->places)), 1};
 }
 
 bool plan_sum_takes_turns(const TileShape *s, int64_t sums, int lanes) {
@@ -240,7 +242,7 @@ bool plan_sum_takes_turns(const TileShape *s, int64_t sums, int lanes) {
 
 /* Of tiles v and those that are made of them, or summed with them. */
 static TileShape shape_of(const Node *v, const Node *other, int64_t groups) {
-    return (TileShape){v->attr.i[ROWS_OF_TILES], v->attr.i[ROWS_OF_TILES + 1], v->type.dim[0], v->type.dim[1] + other->type.dim[1], groups};
+    return (TileShape){v->attr.i[ROWS_OF_TILES], v->attr.i[ROWS_OF_TILES + 1], v->type.dim[0], v->type.dim[1] + other->type.dim[1], groups, v->type.dim[1] * other->type.dim[1] / groups};
 }
 
 /* Stage `root`: a row of tiles a step, or a band of it. */

@@ -110,8 +110,8 @@ typedef struct Plan {
     int64_t chunks;            /* lane blocks of the compiled batch; a chunk is one lane block */
 } Plan;
 
-/* Tiles of a picture: rows and columns of them, of so many places; channels of both kinds that the stages have (of x and y), and their groups. */
-typedef struct TileShape { int64_t rows, columns, places, channels, groups; } TileShape;
+/* Tiles of a picture: rows and columns of them, of so many places; channels of both kinds that the stages have (of x and y), and their groups; numbers of weights for a place. */
+typedef struct TileShape { int64_t rows, columns, places, channels, groups, weights; } TileShape;
 /* How Winograd's stages take turns: in bands of so many columns and groups, a row of the band's tiles a step. steps 0: not at all, each stage is for itself. */
 typedef struct TileTurns { int64_t steps, columns, groups; } TileTurns;
 TileTurns plan_tile_turns(const PlanOptions *options, const TileShape *shape);

@@ -73,9 +73,9 @@ START_TEST(code_shares_sums) {
 }
 END_TEST
 
-typedef struct ConvCase { int64_t k, c, h, w, kernel, pad[2], groups; } ConvCase; /* groups 0: one */
-static const ConvCase conv_cases[] = {{3, 2, 7, 5, 3, {1, 1}}, {2, 4, 6, 9, 3, {0, 0}}, {5, 1, 4, 4, 3, {2, 1}}, {4, 3, 8, 7, 5, {2, 2}}, {2, 2, 9, 6, 2, {1, 0}},
-                                      {3, 3, 1, 1, 3, {1, 1}}, {6, 2, 5, 5, 4, {3, 3}}, {2, 3, 9, 5, 5, {0, 3}},
+typedef struct ConvCase { int64_t k, c, h, w, kernel, pad[2], groups; } ConvCase;
+static const ConvCase conv_cases[] = {{3, 2, 7, 5, 3, {1, 1}, 1}, {2, 4, 6, 9, 3, {0, 0}, 1}, {5, 1, 4, 4, 3, {2, 1}, 1}, {4, 3, 8, 7, 5, {2, 2}, 1}, {2, 2, 9, 6, 2, {1, 0}, 1},
+                                      {3, 3, 1, 1, 3, {1, 1}, 1}, {6, 2, 5, 5, 4, {3, 3}, 1}, {2, 3, 9, 5, 5, {0, 3}, 1},
                                       {6, 4, 7, 8, 3, {1, 0}, 2}, {6, 9, 5, 6, 3, {1, 1}, 3}, {5, 5, 6, 7, 2, {1, 1}, 5}};
 enum { CONV_CASES = sizeof conv_cases / sizeof *conv_cases, BATCH = 3, TILES = 7 };
 
@@ -91,10 +91,9 @@ static Graph *conv_graph(const ConvCase *c) {
     *m = (Model){.name = "n", .train = train_defaults()};
     m->train.batch = BATCH;
     Graph *g = graph_new(arena, m);
-    int64_t groups = i64_max(1, c->groups);
-    Attr attr = {.i = {1, 1, c->pad[0], c->pad[1], 1, 1, groups}};
+    Attr attr = {.i = {1, 1, c->pad[0], c->pad[1], 1, 1, c->groups}};
     Node *x = shaped(g, OP_input, c->c, c->h, c->w);
-    Node *w = graph_param(g, "w", type_param(4, c->k, c->c / groups, c->kernel, c->kernel), NRT_WEIGHT, 1, 1);
+    Node *w = graph_param(g, "w", type_param(4, c->k, c->c / c->groups, c->kernel, c->kernel), NRT_WEIGHT, 1, 1);
     Node *y = graph_node(g, OP_conv, attr, 2, (Node *[]){x, w}), *dy = shaped(g, OP_target, y->type.dim[0], y->type.dim[1], y->type.dim[2]);
     Attr of_x = attr, of_w = attr;
     for (int d = 0; d < 2; d++) {
