@@ -14,21 +14,23 @@ static double work_of(const Build *b, const Plan *p, const Group *g, int64_t ite
     return cost_work(g->kernel, &p->options.machine, 1, p->chunks, images) * (double)p->chunks;
 }
 
-/* How often a buffer that holds the rows of one step is filled for a lane block; 1 for others. */
-static int64_t fillings(const Plan *p, const Group *g, const Buffer *x) {
+/* Bytes in which the stages keep what they make for one step, of all buffers or (`only`) of that one; 0: it is none of them. */
+static int64_t kept_bytes(const Plan *p, const Group *g, const Buffer *only) {
+    int64_t bytes = 0;
     for (int s = 1; s < g->nstages; s++)
         for (int k = 0; k < g->stage[s].root->nargs; k++) {
             const Value *v = plan_value(p, g->stage[s].root->arg[k]);
-            if (v->rows_only && v->buffer == x) return g->steps * g->bands;
+            if (v->rows_only && (!only || v->buffer == only)) bytes += v->buffer->bytes;
         }
-    return 1;
+    return bytes;
 }
 
 /* `warm`: an earlier kernel of the segment has touched it. */
 static double moving_of(const Build *b, const Plan *p, const Group *g, const Buffer *x, bool warm) {
     const Machine *m = &p->options.machine;
     double bytes = (double)x->bytes, chunks = (double)p->chunks;
-    if (x->space == SPACE_SCRATCH) return cost_memory(m, bytes * chunks * (double)fillings(p, g, x), (double)plan_touched_bytes(p, g, true));
+    if (x->space == SPACE_SCRATCH && kept_bytes(p, g, x)) return cost_memory(m, bytes * chunks * (double)(g->steps * g->bands), (double)kept_bytes(p, g, NULL));
+    if (x->space == SPACE_SCRATCH) return cost_memory(m, bytes * chunks, (double)plan_touched_bytes(p, g, true));
     if (x->space == SPACE_STATE) return cost_memory(m, g->domain == PER_BLOCK ? bytes * chunks : bytes, bytes);
     return cost_memory(m, bytes, warm ? (double)plan_touched_bytes(p, g, true) : (double)b->program->arena_bytes);
 }
