@@ -670,7 +670,6 @@ static void in_bands(Lower *lw, void (*turns)(Lower *lw)) {
         turns(lw);
         return;
     }
-    Stmt *outside = lw->into;
     bool even = points_of_bands(&g->stage[0]) % g->stage[0].band == 0;
     lw->in_bands = true;
     lw->bands_end = g->bands - !even;
@@ -680,7 +679,6 @@ static void in_bands(Lower *lw, void (*turns)(Lower *lw)) {
     lw->last_band = !even;
     lw->bands_end = g->bands;
     lw->band = affine_const(g->bands - 1);
-    lw->into = outside;
     if (!even) turns(lw);
     lw->in_bands = lw->last_band = false;
 }

@@ -53,6 +53,9 @@ static bool same_but_constant(Affine x, Affine y) {
     return affine_equal(x, y);
 }
 
+/* Do both move alike in the buffer, as rows of one picture do? */
+static bool same_place(const Reading *x, const Reading *y) { return x->buffer == y->buffer && same_but_constant(x->byte, y->byte); }
+
 /* Makes `to` hold what x reads, too. */
 static void join(Reading *to, const Reading *x) {
     int64_t end = i64_max(to->byte.c + to->run, x->byte.c + x->run);
@@ -95,7 +98,7 @@ static void add_reading(Sums *p, const Buffer *b, Affine *at, Span span) {
     if (!replace_inside(p, b, at)) return;
     Reading r = {.buffer = b, .at = at, .byte = prefetch_byte(p->a, b, at), .run = elem_bytes(b->elem), .strips = 1, .loads = 1, .span = span};
     for (int i = 0; i < p->nreadings; i++)
-        if (p->reading[i].buffer == b && same_but_constant(p->reading[i].byte, r.byte) && same_row(b, p->reading[i].at, at)) {
+        if (same_place(&p->reading[i], &r) && same_row(b, p->reading[i].at, at)) {
             join(&p->reading[i], &r);
             return;
         }
@@ -146,7 +149,7 @@ static bool lay_out(Sums *p, Reading *r) {
 }
 
 static bool same_strips(const Reading *x, const Reading *y) {
-    return x->buffer == y->buffer && same_but_constant(x->byte, y->byte) && x->strips == y->strips && x->apart == y->apart;
+    return same_place(x, y) && x->strips == y->strips && x->apart == y->apart;
 }
 
 /* Readings go on where others end. */
@@ -193,9 +196,6 @@ static void add_laid_out(Sums *p, const Reading *r, int loops) {
         add_laid_out(p, &row, loops - 1);
     }
 }
-
-/* Do both move alike in the buffer, as rows of one picture do? */
-static bool same_place(const Reading *x, const Reading *y) { return x->buffer == y->buffer && same_but_constant(x->byte, y->byte); }
 
 /* All rows together, or, where most of what lies between is not read, each for itself. */
 static void lay_out_all(Sums *p) {

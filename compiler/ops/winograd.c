@@ -338,13 +338,8 @@ static void lower_gradient(Lower *lw, const Node *n) {
     lower_tiles(lw, n, &f.kernel, f.r, (const int64_t[2]){0, 0}, ceil_div(dy.dim[1], f.r), ceil_div(dy.dim[2], f.r));
 }
 
-/* The axis over the groups, if there are several: the group. */
-static Affine group_axis(Lower *lw, Nest *nest, int64_t groups) {
-    return groups == 1 ? affine_const(0) : affine_var(lower_arena(lw), nest_axis(lower_arena(lw), nest, "g", groups, false));
-}
-
-/* The same where stages take turns for bands of groups, of which the root of the stage has `channels` channels each, dimension 1. */
-static Affine band_of_groups(Lower *lw, Nest *nest, int64_t groups, int64_t channels) {
+/* The axis over the groups, if there are several: the group. Stages may take turns for bands of them; each has `channels` of dimension 1 of the stage's root. */
+static Affine group_axis(Lower *lw, Nest *nest, int64_t groups, int64_t channels) {
     return groups == 1 ? affine_const(0) : lower_band_axis(lw, nest, "g", 1, 0, groups, channels);
 }
 
@@ -358,7 +353,7 @@ static void lower_kernel(Lower *lw, const Node *n) {
     Channels x = channels_of(w, &n->attr);
     Packing u = packing_of(n->type, x.c);
     Nest *nest = lower_nest(lw, n);
-    Affine group = group_axis(lw, nest, x.groups);
+    Affine group = group_axis(lw, nest, x.groups, x.k);
     const Var *o = nest_axis(a, nest, "ko", u.packs / x.groups, false), *co = nest_axis(a, nest, "co", u.lines, false), *i = nest_axis(a, nest, "ki", u.pack, false);
     const Var *l = nest_axis(a, nest, "ci", u.line, false);
     lower_lane_axis(lw, nest, l);
@@ -398,7 +393,7 @@ static void lower_product(Lower *lw, const Node *n) {
     }
     Nest *nest = lower_nest(lw, n);
     if (!across) place = affine_var(a, nest_axis(a, nest, "p", n->type.dim[0], false));
-    Affine group = band_of_groups(lw, nest, groups, n->type.dim[1] / groups);
+    Affine group = group_axis(lw, nest, groups, n->type.dim[1] / groups);
     const Var *i = nest_axis(a, nest, "ki", u.pack, false), *o = nest_axis(a, nest, "ko", packs / parts, false);
     nest_keep_far(nest);
     lower_block_axis(lw, nest);
@@ -460,7 +455,7 @@ static void turn(Lower *lw, const Node *n, Affine place, const Buffer *turned) {
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
     lower_batch_points(lw, nest);
-    Affine group = band_of_groups(lw, nest, n->attr.i[SUM_GROUPS], n->type.dim[1] / n->attr.i[SUM_GROUPS]);
+    Affine group = group_axis(lw, nest, n->attr.i[SUM_GROUPS], n->type.dim[1] / n->attr.i[SUM_GROUPS]);
     const Var *t = nest_axis(a, nest, "t", lower_step_extent(lw, n->arg[0]->type.dim[2]), false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
     const Var *i = nest_axis(a, nest, "i", lower_images(lw), false);
     lower_lane_axis(lw, nest, c);
@@ -478,7 +473,7 @@ static void lower_sum_turned(Lower *lw, const Node *n) {
     turn(lw, n, place, turned);
     Nest *nest = lower_nest(lw, n);
     int64_t groups = n->attr.i[SUM_GROUPS], ks = n->type.dim[1] / groups;
-    Affine group = band_of_groups(lw, nest, groups, ks);
+    Affine group = group_axis(lw, nest, groups, ks);
     const Var *k = nest_axis(a, nest, "k", ks, false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
     lower_lane_axis(lw, nest, c);
     lower_batch_axis(lw, nest);
@@ -502,7 +497,7 @@ static void lower_sum(Lower *lw, const Node *n) {
     Nest *nest = lower_nest(lw, n);
     int64_t groups = n->attr.i[SUM_GROUPS], ks = n->type.dim[1] / groups, cs = n->type.dim[2];
     const Var *p = nest_axis(a, nest, "p", n->type.dim[0], false);
-    Affine group = group_axis(lw, nest, groups);
+    Affine group = group_axis(lw, nest, groups, ks);
     const Var *k = nest_axis(a, nest, "k", ks, false), *c = nest_axis(a, nest, "c", cs, false);
     lower_batch_axis(lw, nest);
     const Var *t = nest_axis(a, nest, "t", n->arg[0]->type.dim[2], true);
