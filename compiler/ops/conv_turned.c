@@ -60,8 +60,9 @@ static Turned turned_side(const ConvShape *c, bool on_x, int lanes) {
  * in a sum over the lanes. */
 static bool side_pays(const ConvShape *c, bool on_x, int lanes) {
     enum { TERMS_LEAST = 40, TAPS_LEAST = 56, POINTS_MOST = 16 };
-    if (lanes == 1 || (on_x ? c->in : c->out) % lanes || c->cols * lanes < TERMS_LEAST) return false;
+    if (lanes == 1 || (on_x ? c->in : c->out) % lanes) return false;
     Turned t = turned_side(c, on_x, lanes);
+    if (t.rows * c->cols * lanes < TERMS_LEAST) return false;
     if (t.tall > 2 * c->kernel[0] * t.rows) return false; /* most of it would not be used */
     return (t.spread >= SPREAD_LEAST || t.taps >= TAPS_LEAST) && (t.width > lanes || c->groups == 1 || c->rows * c->cols <= POINTS_MOST);
 }
