@@ -36,18 +36,23 @@ void lower_lane_axis(Lower *lw, const Nest *nest, const Var *v) {
     lw->lane_axis = v;
 }
 
-static Affine first_block(Lower *lw) { return lw->group->sum == SUM_PARTIAL ? affine_var(lw->a, lw->kernel->lo) : affine_const(0); }
+static Affine first_of_all(Lower *lw) { return lw->group->sum == SUM_PARTIAL ? affine_var(lw->a, lw->kernel->lo) : affine_const(0); }
 
 static Affine end_block(Lower *lw) { return affine_var(lw->a, lw->group->sum == SUM_PARTIAL ? lw->kernel->hi : lw->kernel->blocks); }
 
+static Affine first_block(Lower *lw) { return lw->run ? lw->run_start : first_of_all(lw); }
+
 static void add_blocks(Lower *lw, Nest *nest, bool reduce) {
-    if (!lw->in_block) lw->block = affine_var(lw->a, nest_range(lw->a, nest, "b", first_block(lw), end_block(lw), reduce));
+    if (lw->in_block) return;
+    lw->block = affine_var(lw->a, nest_range(lw->a, nest, "b", first_block(lw), end_block(lw), reduce));
+    if (lw->run) nest_end(nest, affine_offset(lw->run_start, lw->run));
 }
 
 void lower_batch_axis(Lower *lw, Nest *nest) { add_blocks(lw, nest, true); }
 void lower_batch_points(Lower *lw, Nest *nest) { add_blocks(lw, nest, false); }
 Affine lower_block(Lower *lw) { return affine_add(lw->a, lw->block, affine_scale(lw->a, first_block(lw), -1)); }
-int64_t lower_blocks(const Lower *lw) { return lw->group->sum == SUM_PARTIAL ? lw->b->program->chunk : lw->plan->chunks; }
+int64_t lower_blocks(const Lower *lw) { return lw->run ? lw->run : lw->group->sum == SUM_PARTIAL ? lw->b->program->chunk : lw->plan->chunks; }
+int64_t lower_near_bytes(const Lower *lw) { return lw->plan->options.step_bytes; }
 void lower_fix_image(Lower *lw, const Var *v) { lw->image = affine_var(lw->a, v); }
 int lower_images(const Lower *lw) { return lw->lanes; }
 bool lower_turns_lanes(const Lower *lw) { return lw->turned; }
@@ -507,6 +512,18 @@ void lower_close_loop(Lower *lw) { lw->into = lw->around[--lw->naround].outside;
 void lower_open_blocks(Lower *lw) {
     open_around(lw, "b", first_block(lw), end_block(lw), -1);
     lw->block = innermost(lw);
+}
+
+void lower_open_runs(Lower *lw, int64_t blocks) {
+    Stmt *f = open_around(lw, "b", first_of_all(lw), end_block(lw), -1);
+    f->step = blocks;
+    lw->run_start = innermost(lw);
+    lw->run = blocks;
+}
+
+void lower_close_runs(Lower *lw) {
+    lw->run = 0;
+    lower_close_loop(lw);
 }
 
 Affine lower_open_items(Lower *lw, const char *name, int64_t extent, Affine before, int64_t total) {

@@ -64,6 +64,8 @@ struct Lower {
     const struct Chain *chain; /* while terms of riders are made: the values that are not to be loaded */
     Map sums;                /* of riders: a number for each lane */
     bool in_block;           /* stages of a partial sum: the loop over its lane blocks is around */
+    int64_t run;             /* lane blocks of a run, whose loop is around; 0: none is */
+    Affine run_start;        /* the first of the run at hand */
     bool items_open;         /* the loop over the items is around already */
     Around around[AROUND_MAX];
     int naround;

@@ -40,11 +40,17 @@ void nest_thin_out(Nest *n, Affine from, Affine end) {
     axis->end = end;
 }
 
+void nest_end(Nest *n, Affine hi) {
+    Axis *axis = &n->axis[n->naxes - 1];
+    ENSURE(axis->nhi < BOUND_MAX - 1);
+    axis->hi[axis->nhi++] = hi;
+}
+
 void nest_clamp(Nest *n, Affine lo, Affine hi) {
     Axis *axis = &n->axis[n->naxes - 1];
-    ENSURE(axis->nlo < BOUND_MAX - 1 && axis->nhi < BOUND_MAX - 1);
+    ENSURE(axis->nlo < BOUND_MAX - 1);
     axis->lo[axis->nlo++] = lo;
-    axis->hi[axis->nhi++] = hi;
+    nest_end(n, hi);
 }
 
 /* A rank-0 local; the schedule gives it its final shape and a name of the kernel's. */

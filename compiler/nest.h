@@ -48,6 +48,8 @@ const Var *nest_axis(Arena *a, Nest *n, const char *name, int64_t extent, bool r
 const Var *nest_range(Arena *a, Nest *n, const char *name, Affine lo, Affine hi, bool reduce);
 /* Bounds the axis added last also by lo and hi. */
 void nest_clamp(Nest *n, Affine lo, Affine hi);
+/* ... from above alone. */
+void nest_end(Nest *n, Affine hi);
 /* The reduce axis added last adds nothing but zeros outside of from .. end-1, which are a space axis plus a number each: products with a halo. */
 void nest_thin_out(Nest *n, Affine from, Affine end);
 /* Marks the axis added last as far. */

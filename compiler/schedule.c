@@ -355,6 +355,8 @@ static void apply_range(Apply *p, int k, int axis, Stmt *into) {
     p->region[axis] = (Region){0, 1, 1, 1};
     const Var *v = fresh_var(p, x->var->name);
     Stmt *f = stmt_for(p->a, v, LOOP_SERIAL, x->lo[0], x->hi[0], 1);
+    for (int i = 1; i < x->nlo; i++) f->lo[f->nlo++] = x->lo[i];
+    for (int i = 1; i < x->nhi; i++) f->hi[f->nhi++] = x->hi[i];
     stmt_add(p->a, into, f);
     p->base[axis] = affine_var(p->a, v);
     apply_axis(p, k + 1, f);

@@ -465,26 +465,81 @@ static void turn(Lower *lw, const Node *n, Affine place, const Buffer *turned) {
     lower_emit_local(lw, nest);
 }
 
-static void lower_sum_turned(Lower *lw, const Node *n) {
+/* The sum of one place: `sums`, where they are taken in runs of lane blocks, or null. */
+typedef struct PlaceSum { Lower *lw; const Node *n; Affine place; const Buffer *turned, *sums; } PlaceSum;
+
+/* Axes over output and input channels, the latter in the lanes; returns their numbers among all, and leaves the group's in *group. */
+static void pair_axes(const PlaceSum *s, Nest *nest, Affine *group, Affine *out, Affine *in) {
+    Arena *a = lower_arena(s->lw);
+    int64_t groups = s->n->attr.i[SUM_GROUPS], ks = s->n->type.dim[1] / groups;
+    *group = group_axis(s->lw, nest, groups, ks);
+    *out = pair(s->lw, *group, ks, affine_var(a, nest_axis(a, nest, "k", ks, false)));
+    const Var *c = nest_axis(a, nest, "c", s->n->type.dim[2], false);
+    lower_lane_axis(s->lw, nest, c);
+    *in = affine_var(a, c);
+}
+
+/* What lane blocks at hand add, to nothing or to the sums so far. */
+static void add_turned(const PlaceSum *s) {
+    Lower *lw = s->lw;
     Arena *a = lower_arena(lw);
-    int64_t tiles = lower_step_extent(lw, n->arg[0]->type.dim[2]);
-    Affine place = lower_open_items(lw, "p", n->type.dim[0], affine_const(0), n->type.dim[0]);
-    Buffer *turned = lower_scratch(lw, "turned", type_param(4, lower_blocks(lw), tiles, lower_images(lw), n->arg[0]->type.dim[1]));
-    turn(lw, n, place, turned);
-    Nest *nest = lower_nest(lw, n);
-    int64_t groups = n->attr.i[SUM_GROUPS], ks = n->type.dim[1] / groups;
-    Affine group = group_axis(lw, nest, groups, ks);
-    const Var *k = nest_axis(a, nest, "k", ks, false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
-    lower_lane_axis(lw, nest, c);
+    Nest *nest = lower_nest(lw, s->n);
+    Affine group, out, in;
+    pair_axes(s, nest, &group, &out, &in);
     lower_batch_axis(lw, nest);
-    const Var *t = nest_axis(a, nest, "t", tiles, true), *i = nest_axis(a, nest, "i", lower_images(lw), true);
+    Affine tile = affine_var(a, nest_axis(a, nest, "t", lower_step_extent(lw, s->n->arg[0]->type.dim[2]), true));
+    const Var *i = nest_axis(a, nest, "i", lower_images(lw), true);
     lower_fix_image(lw, i);
-    const Expr *acc = nest_acc(a, nest, ELEM_F32, expr_real(a, 0));
-    Affine out = pair(lw, group, ks, lower_affine(lw, k, 1, 0)), in = lower_affine(lw, c, 1, 0), tile = lower_affine(lw, t, 1, 0);
-    const Expr *d = lower_load(lw, n->arg[1], lower_at(lw, 3, place, out, lower_step_point(lw, tile)));
-    const Expr *v = expr_load(a, turned, lower_at(lw, 4, lower_block(lw), tile, lower_affine(lw, i, 1, 0), pair(lw, group, n->type.dim[2], in)));
+    const Expr *acc = nest_acc(a, nest, ELEM_F32, s->sums ? expr_load(a, s->sums, lower_at(lw, 2, out, in)) : expr_real(a, 0));
+    const Expr *d = lower_load(lw, s->n->arg[1], lower_at(lw, 3, s->place, out, lower_step_point(lw, tile)));
+    const Expr *v = expr_load(a, s->turned, lower_at(lw, 4, lower_block(lw), tile, affine_var(a, i), pair(lw, group, s->n->type.dim[2], in)));
     nest_update(nest, acc, expr_ternary(a, EXPR_FMA, d, v, acc));
-    lower_emit(lw, nest, n, lower_at(lw, 3, place, out, in), acc);
+    if (s->sums) {
+        nest_assign(a, nest, s->sums, lower_at(lw, 2, out, in), acc);
+        lower_emit_local(lw, nest);
+    } else {
+        lower_emit(lw, nest, s->n, lower_at(lw, 3, s->place, out, in), acc);
+    }
+}
+
+/* Zeros before the first run (`done`: false); the sums go where they belong after the last. */
+static void touch_sums(const PlaceSum *s, bool done) {
+    Arena *a = lower_arena(s->lw);
+    Nest *nest = lower_nest(s->lw, s->n);
+    Affine group, out, in;
+    pair_axes(s, nest, &group, &out, &in);
+    const Affine *at = lower_at(s->lw, 2, out, in);
+    if (done) {
+        lower_emit(s->lw, nest, s->n, lower_at(s->lw, 3, s->place, out, in), expr_load(a, s->sums, at));
+        return;
+    }
+    nest_assign(a, nest, s->sums, at, expr_real(a, 0));
+    lower_emit_local(s->lw, nest);
+}
+
+/* Lane blocks that are summed at a time, few, so that both operands' tiles of a place stay near while all channels go through them, but enough for the sums' way from and to memory; 0: all, whose
+ * turned tiles stay near. */
+static int64_t run_of_blocks(const Lower *lw, const Node *n, int64_t tiles) {
+    enum { TERMS_LEAST = 128 };
+    int64_t terms = tiles * lower_images(lw), run = ceil_div(TERMS_LEAST, terms), bytes = 4 * terms * n->arg[0]->type.dim[1];
+    return run < lower_blocks(lw) && bytes * lower_blocks(lw) > 2 * lower_near_bytes(lw) ? run : 0;
+}
+
+static void lower_sum_turned(Lower *lw, const Node *n) {
+    int64_t tiles = lower_step_extent(lw, n->arg[0]->type.dim[2]), run = run_of_blocks(lw, n, tiles), channels = n->arg[0]->type.dim[1];
+    PlaceSum s = {lw, n, lower_open_items(lw, "p", n->type.dim[0], affine_const(0), n->type.dim[0]), NULL, NULL};
+    if (run) {
+        s.sums = lower_scratch(lw, "sums", type_param(2, n->type.dim[1], n->type.dim[2], 0, 0));
+        touch_sums(&s, false);
+        lower_open_runs(lw, run);
+    }
+    s.turned = lower_scratch(lw, "turned", type_param(4, lower_blocks(lw), tiles, lower_images(lw), channels));
+    turn(lw, n, s.place, s.turned);
+    add_turned(&s);
+    if (run) {
+        lower_close_runs(lw);
+        touch_sums(&s, true);
+    }
     lower_close_loop(lw);
 }
 
