@@ -165,7 +165,8 @@ static bool fits_registers(const Search *q, const Machine *m, const int axes[TIL
         if (expr_uses(q->a, q->n->axis[axes[k]].var)) la *= t;
         if (expr_uses(q->b, q->n->axis[axes[k]].var)) lb *= t;
     }
-    return schedule_fits_registers(m, accs, i64_min(la, lb));
+    bool straight = q->a_wide && q->b_wide && i64_min(la, lb) == 1; /* each vector but the one held is used once, from memory */
+    return straight ? accs < m->registers : schedule_fits_registers(m, accs, i64_min(la, lb));
 }
 
 static bool can_tile(const Nest *n, int i) {
