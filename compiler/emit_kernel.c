@@ -287,10 +287,9 @@ static LLVMValueRef widen(Body *b, Value x) {
     return LLVMBuildShuffleVector(b->e->b, one, LLVMGetPoison(type), LLVMConstNull(LLVMVectorType(b->e->i32, b->lanes)), "");
 }
 
-/* Past the caches, if the store fills a whole line of them: parts of lines would meet in few buffers, and cost more than they save. */
+/* Past the caches; a vector that lies in two lines cannot go there. */
 static void stream(Body *b, LLVMValueRef store, unsigned align) {
-    enum { LINE = 64 };
-    if (!b->e->target->x86 || 4 * b->lanes != LINE || align < LINE) return;
+    if (!b->e->target->x86 || align < 4 * b->lanes) return;
     LLVMMetadataRef one = LLVMValueAsMetadata(emit_i32(b->e, 1));
     LLVMSetMetadata(store, b->e->md_nontemporal, LLVMMetadataAsValue(b->e->cx, LLVMMDNodeInContext2(b->e->cx, &one, 1)));
     b->streams = true;

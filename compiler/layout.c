@@ -143,16 +143,24 @@ static int64_t spread(const Buffer *b, int i, int64_t stride) {
     return outer && stride * elem_bytes(b->elem) % PERIOD == 0 ? stride + GAP / elem_bytes(b->elem) : stride;
 }
 
+/* Points of a row of a picture with a halo, [block][c][h][w][lane], that fill a line of memory: its rows are whole lines, and its own first point is the first of one, so that the points of a tile fill lines,
+ * too (stream_lines.c). Others begin where a line does. */
+static int64_t points_of_line(const Buffer *b, int i) {
+    bool row = b->rank == 5 && i == 3 && b->low[3] + b->high[3] > 0;
+    int64_t bytes = row ? b->dim[4] * elem_bytes(b->elem) : ALIGN;
+    return bytes < ALIGN && ALIGN % bytes == 0 ? ALIGN / bytes : 1;
+}
+
 /* `spaced`: with gaps where they help; a buffer that others see as a flat one has none. */
 static void set_strides(Buffer *b, int64_t leading, bool spaced) {
     int64_t stride = 1;
     b->base = 0;
     for (int i = b->rank - 1; i >= 0; i--) {
         if (spaced) stride = spread(b, i, stride);
+        int64_t whole = spaced ? points_of_line(b, i) : 1, low = round_up(b->low[i], whole);
         b->stride[i] = stride;
-        b->base += capped_mul(b->low[i], stride);
-        int64_t extent = (b->dim[i] < 0 ? leading : b->dim[i]) + b->low[i] + b->high[i];
-        stride = capped_mul(stride, extent);
+        b->base += capped_mul(low, stride);
+        stride = capped_mul(stride, round_up(low + (b->dim[i] < 0 ? leading : b->dim[i]) + b->high[i], whole));
     }
     b->bytes = stride * elem_bytes(b->elem);
 }

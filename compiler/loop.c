@@ -246,6 +246,12 @@ void stmt_add(Arena *a, Stmt *loop, Stmt *child) {
     VEC_PUSH(a, &loop->body, child);
 }
 
+Affine buffer_byte(Arena *a, const Buffer *b, const Affine *at) {
+    Affine byte = affine_const(b->offset + b->base * elem_bytes(b->elem));
+    for (int i = 0; i < b->rank; i++) byte = affine_add(a, byte, affine_scale(a, at[i], b->stride[i] * elem_bytes(b->elem)));
+    return byte;
+}
+
 /* ---- programs ---- */
 
 Program *program_new(Arena *a, Model *model) {

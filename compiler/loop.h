@@ -127,7 +127,7 @@ struct Stmt {
     Affine lo[BOUND_MAX], hi[BOUND_MAX];
     int64_t step;
     VEC(Stmt *) body;
-    /* STORE: buffer[at] = value; streamed: past the caches where that is possible, since nobody reads it soon.
+    /* STORE: buffer[at] = value; streamed: past the caches where that is possible, since nobody reads it soon, and whole lines of memory are stored.
      * PREFETCH: buffer[at], which may lie outside of the buffer, will be read soon: its line, or those of all lanes, may be fetched. */
     const Buffer *buffer;
     const Affine *at;
@@ -142,6 +142,8 @@ Stmt *stmt_store(Arena *a, const Buffer *b, const Affine *at, const Expr *value,
 Stmt *stmt_prefetch(Arena *a, const Buffer *b, const Affine *at, Span span);
 Stmt *stmt_comment(Arena *a, const char *text);
 void stmt_add(Arena *a, Stmt *loop, Stmt *child);
+/* Bytes from the start of the buffer's space to buffer[at]. */
+Affine buffer_byte(Arena *a, const Buffer *b, const Affine *at);
 /* Does the loop, inside of a lane loop over `lane`, copy a square of lanes x lanes f32 that lie in rows along the loop to where they lie in rows
  * along the lanes? Then it is no copy of single numbers: whole rows are loaded, turned in registers, and stored. */
 bool stmt_turns(const Stmt *loop, const Var *lane, int64_t lanes);

@@ -67,12 +67,6 @@ Stmt *prefetch_only_loop(const Stmt *s) {
     return first == n - 1 && prefetch_is_loop(s->body.at[first], LOOP_SERIAL) ? s->body.at[first] : NULL;
 }
 
-Affine prefetch_byte(Arena *a, const Buffer *b, const Affine *at) {
-    Affine byte = affine_const(b->offset + b->base * elem_bytes(b->elem));
-    for (int i = 0; i < b->rank; i++) byte = affine_add(a, byte, affine_scale(a, at[i], b->stride[i] * elem_bytes(b->elem)));
-    return byte;
-}
-
 /* ---- the lines of a pass ---- */
 
 static bool same_line(const Line *x, int64_t x_bytes, const Line *y, int64_t y_bytes) {
@@ -99,7 +93,7 @@ static bool add_load(const Pass *p, const Expr *e, Span span, Lines *l) {
     if (b->space == SPACE_LOCAL || !b->rank) return true;
     Affine *at = ARENA_ARRAY(p->a, Affine, b->rank);
     for (int i = 0; i < b->rank; i++) at[i] = bind_all(p, e->at[i]);
-    Affine byte = prefetch_byte(p->a, b, at);
+    Affine byte = buffer_byte(p->a, b, at);
     Line x = {b, at, byte, span};
     if (!affine_coef(byte, p->lane) || has_line(l, &x, 0)) return true;
     if (l->n == LINES_MOST) return false;
@@ -262,7 +256,7 @@ static void visit_serial(Pass *p, Stmt *loop) {
 /* The one buffer that e loads vectors of, if *only is null or that; false: there are several. */
 static bool expr_reads_one(const Pass *p, const Expr *e, const Buffer **only) {
     const Buffer *b = e->kind == EXPR_LOAD ? e->buffer : NULL;
-    if (b && b->space != SPACE_LOCAL && b->rank && affine_coef(prefetch_byte(p->a, b, e->at), p->lane)) {
+    if (b && b->space != SPACE_LOCAL && b->rank && affine_coef(buffer_byte(p->a, b, e->at), p->lane)) {
         if (*only && *only != b) return false;
         *only = b;
     }

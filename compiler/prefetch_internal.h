@@ -18,8 +18,6 @@ bool prefetch_has_loop(const Stmt *s);
 bool prefetch_stores_to(const Stmt *s, const Buffer *b);
 /* The serial loop that is all there is in this one, but for requests in front of it; or null. */
 Stmt *prefetch_only_loop(const Stmt *s);
-/* Bytes from the start of the buffer's space to buffer[at]. */
-Affine prefetch_byte(Arena *a, const Buffer *b, const Affine *at);
 
 /* Puts n statements, spread evenly, in front of those of the list from number `from` to its end or (close) all in front of that one. */
 void prefetch_insert(Arena *a, Stmt *list, int from, bool close, Stmt *const *asked, int n);

@@ -70,7 +70,7 @@ static void join(Reading *to, const Reading *x) {
 /* Replaces the variables of loops inside that have one pass, or go through blocks. Those with numbers for bounds stay until all loads are known (lay_out);
  * they are noted. False: there are too many. */
 static bool replace_inside(Sums *p, const Buffer *b, Affine *at) {
-    Affine byte = prefetch_byte(p->a, b, at);
+    Affine byte = buffer_byte(p->a, b, at);
     for (int t = 0; t < byte.n; t++) {
         const Stmt *loop = loop_inside(p, byte.term[t].var), *open = NULL;
         const Affine *only = loop ? only_pass(loop) : NULL;
@@ -79,7 +79,7 @@ static bool replace_inside(Sums *p, const Buffer *b, Affine *at) {
             if (!note_known(p, loop)) return false;
         } else if (only) {
             readings_replace(p, at, b->rank, loop->var, *only);
-            byte = prefetch_byte(p->a, b, at);
+            byte = buffer_byte(p->a, b, at);
             t = -1; /* its bound may have variables of loops inside, too */
         } else {
             if (!(open = open_like(p, loop))) return false;
@@ -94,9 +94,9 @@ static bool same_row(const Buffer *b, const Affine *x, const Affine *y) { return
 
 static void add_reading(Sums *p, const Buffer *b, Affine *at, Span span) {
     const Stmt *only = prefetch_only_loop(p->around[p->naround - 1]);
-    if (only && affine_coef(prefetch_byte(p->a, b, at), only->var)) return; /* that one asks for what its own next pass reads */
+    if (only && affine_coef(buffer_byte(p->a, b, at), only->var)) return; /* that one asks for what its own next pass reads */
     if (!replace_inside(p, b, at)) return;
-    Reading r = {.buffer = b, .at = at, .byte = prefetch_byte(p->a, b, at), .run = elem_bytes(b->elem), .strips = 1, .loads = 1, .span = span};
+    Reading r = {.buffer = b, .at = at, .byte = buffer_byte(p->a, b, at), .run = elem_bytes(b->elem), .strips = 1, .loads = 1, .span = span};
     for (int i = 0; i < p->nreadings; i++)
         if (same_place(&p->reading[i], &r) && same_row(b, p->reading[i].at, at)) {
             join(&p->reading[i], &r);
@@ -132,7 +132,7 @@ static bool lay_out(Sums *p, Reading *r) {
         readings_replace(p, at, r->buffer->rank, loop->var, affine_offset(loop->lo[0], bytes > 0 ? 0 : (extent[n - 1].passes - 1) * loop->step));
     }
     r->at = at;
-    r->byte = prefetch_byte(p->a, r->buffer, at);
+    r->byte = buffer_byte(p->a, r->buffer, at);
     qsort(extent, (size_t)n, sizeof *extent, by_bytes);
     for (int i = 0; i < n; i++) {
         int64_t further;
@@ -192,7 +192,7 @@ static void add_laid_out(Sums *p, const Reading *r, int loops) {
         Affine *at = arena_copy(p->a, r->at, sizeof *at * (size_t)r->buffer->rank);
         readings_replace(p, at, r->buffer->rank, rows->var, affine_const(rows->lo[0].c + i * rows->step));
         row.at = at;
-        row.byte = prefetch_byte(p->a, r->buffer, at);
+        row.byte = buffer_byte(p->a, r->buffer, at);
         add_laid_out(p, &row, loops - 1);
     }
 }
@@ -269,7 +269,7 @@ static bool expr_reads(const Sums *p, const Expr *e, const Reading *r) {
     for (int i = 0, n = expr_operands(e->kind); i < n; i++)
         if (expr_reads(p, e->arg[i], r)) return true;
     if (e->kind != EXPR_LOAD || e->buffer != r->buffer) return false;
-    Affine byte = prefetch_byte(p->a, e->buffer, e->at);
+    Affine byte = buffer_byte(p->a, e->buffer, e->at);
     for (int i = 0; i + 1 < p->naround; i++)
         if (affine_coef(byte, p->around[i]->var) != affine_coef(r->byte, p->around[i]->var)) return false;
     return true;

@@ -38,7 +38,7 @@ typedef struct Spread {
 
 static const Stmt *images_of(const Tile *t) { return t->loop[t->nloops - 1]; }
 
-static Affine byte_of(const Spread *p, const Tile *t, const Affine *at) { return prefetch_byte(p->a, t->number->buffer, at); }
+static Affine byte_of(const Spread *p, const Tile *t, const Affine *at) { return buffer_byte(p->a, t->number->buffer, at); }
 
 /* ---- finding tiles ---- */
 
@@ -47,7 +47,7 @@ static Affine byte_of(const Spread *p, const Tile *t, const Affine *at) { return
 static const Expr *find_number(const Spread *p, const Expr *e) {
     const Stmt *images = images_of(&p->tile);
     if (e->kind == EXPR_LOAD && e->buffer->space != SPACE_LOCAL && e->buffer->space != SPACE_STATE && e->buffer->rank) {
-        Affine byte = prefetch_byte(p->a, e->buffer, e->at);
+        Affine byte = buffer_byte(p->a, e->buffer, e->at);
         int64_t along = affine_coef(byte, images->var);
         return !affine_coef(byte, p->lane) && along == elem_bytes(e->buffer->elem) && along * prefetch_passes(images) <= LINE ? e : NULL;
     }
@@ -77,7 +77,7 @@ static const Stmt *tiles_of(const Spread *p, const Tile *t) {
 
 /* A vector of parameters. */
 static const Expr *find_parameters(const Spread *p, const Expr *e) {
-    if (e->kind == EXPR_LOAD) return e->buffer->space == SPACE_STATE && affine_coef(prefetch_byte(p->a, e->buffer, e->at), p->lane) ? e : NULL;
+    if (e->kind == EXPR_LOAD) return e->buffer->space == SPACE_STATE && affine_coef(buffer_byte(p->a, e->buffer, e->at), p->lane) ? e : NULL;
     const Expr *found = NULL;
     for (int i = 0, n = expr_operands(e->kind); i < n && !found; i++) found = find_parameters(p, e->arg[i]);
     return found;

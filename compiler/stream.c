@@ -3,9 +3,10 @@
  * A store to a line that is in no cache reads it first, and puts out another that might still have been wanted. Where a result is read only after so much
  * else has been touched that it would be gone by then, it had better go to memory at once: one transfer in place of two or three, and the
  * caches keep what they had. How much is touched in between follows from the plan: kernels of a segment run one after the other on one
- * lane block; whoever reads in a later segment comes after the whole batch has passed through this one.
+ * lane block; whoever reads in a later segment comes after the whole batch has passed through this one. Of such results, stores go past the caches where they fill lines (stream_lines.c).
  */
 #include "lower_internal.h"
+#include "stream_lines.h"
 
 static Buffer *base_of(const Build *b, const Buffer *x) {
     Buffer *base = map_get(&b->view_base, x);
@@ -28,11 +29,6 @@ static void note_expr(Build *b, const Expr *e, Map *loaded) {
 static void note_loads(Build *b, const Stmt *s, Map *loaded) {
     if (s->kind == STMT_STORE) note_expr(b, s->value, loaded);
     for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++) note_loads(b, s->body.at[i], loaded);
-}
-
-static void mark_stores(const Build *b, Stmt *s, const Map *late) {
-    if (s->kind == STMT_STORE) s->streamed = s->streamed || map_get(late, base_of(b, s->buffer));
-    for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++) mark_stores(b, s->body.at[i], late);
 }
 
 /* ---- what is touched until a result is read ---- */
@@ -88,9 +84,12 @@ static void stream_group(Build *b, const Plan *p, const Order *o, int i) {
     note_loads(b, g->kernel->body, &loaded);
     for (int k = 0; k < g->touched.n; k++) {
         Buffer *x = g->touched.at[k];
-        if (is_stream(b, x) && !map_get(&loaded, x) && is_read_late(p, o, i, x)) *map_at(b->a, &late, x) = x;
+        if (!is_stream(b, x) || map_get(&loaded, x) || !is_read_late(p, o, i, x)) continue;
+        Buffer *view = map_get(&b->view_of, x);
+        *map_at(b->a, &late, x) = x;
+        if (view) *map_at(b->a, &late, view) = x;
     }
-    if (late.n) mark_stores(b, g->kernel->body, &late);
+    if (late.n) stream_lines(b->a, g->kernel->body, b->program->lanes, &late);
 }
 
 void stream_results(Build *b, const Plan *p) {

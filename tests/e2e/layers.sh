@@ -14,7 +14,7 @@ model target
 ast
 parse
 graph ops scan_text model_text graph_text graph_dot eval infer grad
-loop loop_verify loop_text loop_alike prefetch prefetch_spread prefetch_readings prefetch_sums prefetch_internal nest schedule schedule_choose schedule_internal cost
+loop loop_verify loop_text loop_alike stream_lines prefetch prefetch_spread prefetch_readings prefetch_sums prefetch_internal nest schedule schedule_choose schedule_internal cost
 lower.h
 rules phases channel_nest conv_nest linear_blocked
 value layers elaborate elab elab_expr elab_call elab_train elab_unused elab_dead

@@ -32,8 +32,10 @@ expect 0 "$NETC" a.loops --emit=loops=c.loops
 same a.loops c.loops
 expect 0 "$NETC" -march=x86-64-v4 -fno-stream "$source" --emit=asm=a.s
 ! grep -Eq 'vmovnt|sfence' a.s || fail "-fno-stream streams"
-expect 0 "$NETC" -march=x86-64-v3 "$source" --emit=asm=a.s
-! grep -q 'vmovnt' a.s || fail "half lines go past the caches"
+expect 0 "$NETC" -march=x86-64-v3 "$source" --emit=loops=a.loops --emit=asm=a.s
+grep -Eq '^ +vgg_block3\.relu2\.relu_grad\[.*\] <- ' a.loops || fail "no pair of vectors that fills a line is streamed"
+grep -q 'vmovntps.*ymm' a.s || fail "no such pair goes past the caches"
+! grep -Eq 'winograd_(data|gradient)[.0-9]*\[.*\] <- ' a.loops || fail "halves of lines, each of another place, are streamed"
 
 echo "== what is written from front to end does so later: the gradient of the stem's batch norm is read by the next kernel, 20 MB touched further"
 expect 0 "$NETC" -march=x86-64-v4 "$root/examples/resnet18.net" --emit=loops=a.loops

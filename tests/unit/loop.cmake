@@ -2,6 +2,7 @@
 set(loop_test_sources
     loop ${CMAKE_SOURCE_DIR}/tests/unit/test_loop.c
     prefetch ${CMAKE_SOURCE_DIR}/tests/unit/test_prefetch.c
+    stream_lines ${CMAKE_SOURCE_DIR}/tests/unit/test_stream_lines.c
     loop_emit ${CMAKE_SOURCE_DIR}/tests/unit/test_loop_emit.c
     link ${CMAKE_SOURCE_DIR}/tests/unit/test_link.c
     math ${CMAKE_SOURCE_DIR}/tests/ops/test_math.c)
