@@ -468,7 +468,7 @@ static void turn(Lower *lw, const Node *n, Affine place, const Buffer *turned) {
 /* The sum of one place: `sums`, where they are taken in runs of lane blocks, or null. */
 typedef struct PlaceSum { Lower *lw; const Node *n; Affine place; const Buffer *turned, *sums; } PlaceSum;
 
-/* Axes over output and input channels, the latter in the lanes; returns their numbers among all, and leaves the group's in *group. */
+/* Axes over groups, and output and input channels of one, the latter in the lanes: the group, the output channel among all, the input channel in the group. */
 static void pair_axes(const PlaceSum *s, Nest *nest, Affine *group, Affine *out, Affine *in) {
     Arena *a = lower_arena(s->lw);
     int64_t groups = s->n->attr.i[SUM_GROUPS], ks = s->n->type.dim[1] / groups;
@@ -502,19 +502,20 @@ static void add_turned(const PlaceSum *s) {
     }
 }
 
-/* Zeros before the first run (`done`: false); the sums go where they belong after the last. */
-static void touch_sums(const PlaceSum *s, bool done) {
+static void clear_sums(const PlaceSum *s) {
     Arena *a = lower_arena(s->lw);
     Nest *nest = lower_nest(s->lw, s->n);
     Affine group, out, in;
     pair_axes(s, nest, &group, &out, &in);
-    const Affine *at = lower_at(s->lw, 2, out, in);
-    if (done) {
-        lower_emit(s->lw, nest, s->n, lower_at(s->lw, 3, s->place, out, in), expr_load(a, s->sums, at));
-        return;
-    }
-    nest_assign(a, nest, s->sums, at, expr_real(a, 0));
+    nest_assign(a, nest, s->sums, lower_at(s->lw, 2, out, in), expr_real(a, 0));
     lower_emit_local(s->lw, nest);
+}
+
+static void hand_on_sums(const PlaceSum *s) {
+    Nest *nest = lower_nest(s->lw, s->n);
+    Affine group, out, in;
+    pair_axes(s, nest, &group, &out, &in);
+    lower_emit(s->lw, nest, s->n, lower_at(s->lw, 3, s->place, out, in), expr_load(lower_arena(s->lw), s->sums, lower_at(s->lw, 2, out, in)));
 }
 
 /* Lane blocks that are summed at a time, few, so that both operands' tiles of a place stay near while all channels go through them, but enough for the sums' way from and to memory; 0: all, whose
@@ -530,7 +531,7 @@ static void lower_sum_turned(Lower *lw, const Node *n) {
     PlaceSum s = {lw, n, lower_open_items(lw, "p", n->type.dim[0], affine_const(0), n->type.dim[0]), NULL, NULL};
     if (run) {
         s.sums = lower_scratch(lw, "sums", type_param(2, n->type.dim[1], n->type.dim[2], 0, 0));
-        touch_sums(&s, false);
+        clear_sums(&s);
         lower_open_runs(lw, run);
     }
     s.turned = lower_scratch(lw, "turned", type_param(4, lower_blocks(lw), tiles, lower_images(lw), channels));
@@ -538,7 +539,7 @@ static void lower_sum_turned(Lower *lw, const Node *n) {
     add_turned(&s);
     if (run) {
         lower_close_runs(lw);
-        touch_sums(&s, true);
+        hand_on_sums(&s);
     }
     lower_close_loop(lw);
 }
