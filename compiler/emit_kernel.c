@@ -287,7 +287,7 @@ static LLVMValueRef widen(Body *b, Value x) {
     return LLVMBuildShuffleVector(b->e->b, one, LLVMGetPoison(type), LLVMConstNull(LLVMVectorType(b->e->i32, b->lanes)), "");
 }
 
-/* Past the caches; a vector that lies in two lines cannot go there. */
+/* Past the caches, which takes a vector that is aligned. */
 static void stream(Body *b, LLVMValueRef store, unsigned align) {
     if (!b->e->target->x86 || align < 4 * b->lanes) return;
     LLVMMetadataRef one = LLVMValueAsMetadata(emit_i32(b->e, 1));

@@ -143,10 +143,10 @@ static int64_t spread(const Buffer *b, int i, int64_t stride) {
     return outer && stride * elem_bytes(b->elem) % PERIOD == 0 ? stride + GAP / elem_bytes(b->elem) : stride;
 }
 
-/* Points of a row of a picture with a halo, [block][c][h][w][lane], that fill a line of memory: its rows are whole lines, and its own first point is the first of one, so that the points of a tile fill lines,
+/* Points of a row of a picture of f32 with a halo, [block][c][h][w][lane], that fill a line of memory: its rows are whole lines, and its own first point is the first of one, so that the points of a tile fill lines,
  * too (stream_lines.c). Others begin where a line does. */
 static int64_t points_of_line(const Buffer *b, int i) {
-    bool row = b->rank == 5 && i == 3 && b->low[3] + b->high[3] > 0;
+    bool row = b->rank == 5 && i == 3 && b->elem == ELEM_F32 && b->low[3] + b->high[3] > 0;
     int64_t bytes = row ? b->dim[4] * elem_bytes(b->elem) : ALIGN;
     return bytes < ALIGN && ALIGN % bytes == 0 ? ALIGN / bytes : 1;
 }

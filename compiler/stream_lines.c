@@ -44,12 +44,12 @@ static void collect(Run *r, Stmt *s) {
 }
 
 static bool fills_line(const Run *r, const Part *x) {
-    int64_t filled = 0;
+    unsigned filled = 0; /* a bit for each part */
     for (int i = 0; i < r->n && x->place >= 0; i++) {
         const Part *y = &r->part[i];
-        if (y->place >= 0 && y->store->buffer->space == x->store->buffer->space && affine_equal(x->line, y->line)) filled += r->width;
+        if (y->place >= 0 && y->store->buffer->space == x->store->buffer->space && affine_equal(x->line, y->line)) filled |= 1u << (y->place / r->width);
     }
-    return filled == LINE;
+    return filled == (1u << (LINE / r->width)) - 1;
 }
 
 /* Of a store, all parts have to fill lines. */

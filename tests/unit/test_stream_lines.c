@@ -62,6 +62,7 @@ START_TEST(pairs) {
     ck_assert_int_eq(marked(LANES("y[0, 0, 0, 1, l] = 1.0\ny[0, 0, 0, 2, l] = 1.0\n")).y, 0); /* halves of two lines */
     ck_assert_int_eq(marked(LANES("y[0, 0, 0, 0, l] = 1.0\ny[0, 0, 1, 1, l] = 1.0\n")).y, 0);
     ck_assert_int_eq(marked(LANES("y[0, 0, 0, 0, l] = 1.0\n")).y, 0);
+    ck_assert_int_eq(marked(LANES("y[0, 0, 0, 0, l] = 1.0\ny[0, 0, 0, 0, l] = 2.0\n")).y, 0); /* the same half again */
 }
 END_TEST
 
