@@ -481,6 +481,10 @@ static Span place_of(const Body *b, Span span) {
     return span;
 }
 
+static void set_place(Body *b, const Stmt *s) {
+    LLVMSetCurrentDebugLocation2(b->e->b, emit_place(b->e, place_of(b, s->span.file > 0 ? s->span : b->k->span), b->subprogram));
+}
+
 static Bind *push(Body *b, const Var *v) {
     ENSURE(b->depth < DEPTH_MAX);
     Bind *bind = &b->bind[b->depth++];
@@ -537,7 +541,7 @@ static void turn_square(Body *b, const Stmt *loop) {
     const Stmt *s = loop->body.at[0];
     LLVMTypeRef type = LLVMVectorType(b->e->f32, b->lanes);
     LLVMValueRef row[LANES_MAX];
-    LLVMSetCurrentDebugLocation2(b->e->b, emit_place(b->e, s->span.file > 0 ? s->span : b->k->span, b->subprogram));
+    set_place(b, s);
     push_constant(b, loop->var, loop->lo[0].c);
     Place from = find_place(b, s->value->buffer, s->value->at);
     b->depth--;
@@ -633,10 +637,6 @@ static void prefetch(Body *b, const Stmt *s) {
         LLVMValueRef args[] = { place_lane(b, &p, i), emit_i32(b->e, READ), emit_i32(b->e, EVERY_CACHE), emit_i32(b->e, DATA) };
         emit_intrinsic(b->e, "llvm.prefetch", b->e->ptr, args, 4);
     }
-}
-
-static void set_place(Body *b, const Stmt *s) {
-    LLVMSetCurrentDebugLocation2(b->e->b, emit_place(b->e, place_of(b, s->span.file > 0 ? s->span : b->k->span), b->subprogram));
 }
 
 static void stmt(Body *b, const Stmt *s) {
