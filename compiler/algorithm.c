@@ -222,6 +222,19 @@ static Node *weights_node(Pass *p, const Node *n, Node *const *arg) {
     return graph_node(p->g, OP_winograd_weights, form, 1, &sum);
 }
 
+/* A tile of the direct gradient goes through all out channels for a few in channels, whose numbers lie apart in every line of w; if those lines are more than a first-level cache holds, numbers are
+ * copied so that they lie as they are summed, where there are sums enough that the copy is next to nothing. */
+static Node *by_input_node(Pass *p, const Node *n, Node *const *arg) {
+    enum { SUMS_LEAST = 256, BYTES_LEAST = 16 << 10 };
+    Type w = arg[1]->type, dy = arg[0]->type;
+    Attr attr = n->attr, groups = {.i = {n->attr.i[CONV_GROUPS]}};
+    bool often = capped_mul(capped_mul(dy.dim[1], dy.dim[2]), p->g->model->train.batch) >= SUMS_LEAST, many = 4 * type_count(w) >= BYTES_LEAST;
+    if (!p->options->tile || attr.i[CONV_BY_INPUT] || w.dim[0] == groups.i[0] || !((often && many) || p->options->by_input)) return NULL;
+    Node *by_input = graph_node(p->g, OP_weights_by_input, groups, 1, &arg[1]);
+    attr.i[CONV_BY_INPUT] = 1;
+    return graph_node(p->g, OP_conv_dx, attr, 2, (Node *[]){arg[0], by_input});
+}
+
 /* What stands for n, whose arguments have what stands for them. */
 static Node *rebuilt(Pass *p, Node *n) {
     Node **arg = ARENA_ARRAY(p->g->arena, Node *, n->nargs + 1), *other = NULL;
@@ -233,9 +246,10 @@ static Node *rebuilt(Pass *p, Node *n) {
     p->g->span = n->span;
     p->g->layer = n->name;
     p->g->pass = n->pass;
-    if (n->op == OP_conv) other = forward_node(p, n, arg);
-    if (n->op == OP_conv_dx) other = data_node(p, n, arg);
-    if (n->op == OP_conv_dw) other = weights_node(p, n, arg);
+    if (n->op == OP_conv && p->options->winograd) other = forward_node(p, n, arg);
+    if (n->op == OP_conv_dx && p->options->winograd) other = data_node(p, n, arg);
+    if (n->op == OP_conv_dw && p->options->winograd) other = weights_node(p, n, arg);
+    if (n->op == OP_conv_dx && !other) other = by_input_node(p, n, arg);
     if (other) return other;
     return same ? n : graph_node(p->g, n->op, n->attr, n->nargs, arg);
 }
@@ -243,7 +257,6 @@ static Node *rebuilt(Pass *p, Node *n) {
 void algorithm_choose(Graph *g, const PlanOptions *options) { algorithm_choose_noting(g, options, NULL); }
 
 void algorithm_choose_noting(Graph *g, const PlanOptions *options, AlgorithmNotes *notes) {
-    if (!options->winograd) return;
     int n = g->nodes.n;
     Pass p = {.g = g, .options = options, .notes = notes, .node = ARENA_ARRAY(g->arena, Node *, n + 1)};
     p.blocks = (double)ceil_div(g->model->train.batch, options->machine.lanes);

@@ -27,7 +27,7 @@ typedef struct Attr { /* meaning: the operator's schema in ops.def; unused ones 
 } Attr;
 
 /* Places of the attributes in Attr.i. */
-enum { CONV_STRIDE = 0, CONV_PAD = 2, CONV_DILATION = 4, CONV_GROUPS = 6, CONV_SIZE = 7 /* conv_dx: of x; conv_dw: of the kernel */ };
+enum { CONV_STRIDE = 0, CONV_PAD = 2, CONV_DILATION = 4, CONV_GROUPS = 6, CONV_SIZE = 7 /* conv_dx: of x; conv_dw: of the kernel */, CONV_BY_INPUT = 9 /* conv_dx */ };
 enum { POOL_WINDOW = 0, POOL_STRIDE = 2, POOL_PAD = 4, POOL_SIZE = 6 /* of x */ };
 enum { ADAPTIVE_AXIS = 0, ADAPTIVE_SIZE = 1 /* bins; of the gradient: points of x */ };
 enum { CHANNELS_FIRST = 0, CHANNELS_COUNT = 1 };

@@ -309,6 +309,12 @@ static int count_operations(const Expr *e) {
     return n;
 }
 
+/* A copy, and nothing else: a number that goes from one place to another needs no name, and what only moves can turn squares (stmt_turns). */
+static bool is_plain_copy(const Chain *c, const Expr *value) {
+    const Stage *s = &c->lw->group->stage[c->lw->stage];
+    return value->kind == EXPR_LOAD && c->n == 1 && c->stores.n == 1 && !s->fused.n && !s->riders.n;
+}
+
 static void chain_add(Chain *c, const Node *n, const Expr *value) {
     ENSURE(c->n < CHAIN_MAX);
     int stores = c->stores.n;
@@ -317,7 +323,7 @@ static void chain_add(Chain *c, const Node *n, const Expr *value) {
     c->nest->span = n->span;
     store_value(c, n, value);
     bool once = chain_uses(c, n) + (c->stores.n - stores) < 2 && c->stores.n == stores; /* then it can be part of its user's expression */
-    if (once && count_operations(value) < NAMED_OPERATIONS) return;
+    if ((once && count_operations(value) < NAMED_OPERATIONS) || is_plain_copy(c, value)) return;
     const Expr *named = nest_let(c->lw->a, c->nest, value);
     c->value[c->n - 1] = named;
     for (int i = stores; i < c->stores.n; i++) c->stores.at[i].value = named;

@@ -45,6 +45,7 @@ typedef struct PlanOptions {
     int64_t band_tiles; /* ... of at least so many tiles; 0: as many as give the product of all places a good width */
     const Tuned *tuned; /* what was measured on this machine goes before what is predicted; or null */
     int winograd_tile; /* ... 0: where and with the tile that predicted time says; else with this tile, wherever there is a form for it: for tests */
+    bool by_input;     /* direct gradients copy their weights (weights_by_input) even if they are few: for tests */
 } PlanOptions;
 
 enum { PARTIAL_BYTES = 8 << 20 }; /* what all partial sums of one weight may take: a good part of a last-level cache */

@@ -107,12 +107,15 @@ static int64_t bytes_along(const Buffer *b, const Affine *at, const Var *v) {
     return llabs(along);
 }
 
+/* Operands of a sum that are no data: parameters, or what is made of them, in arrays that are no larger for more lane blocks. */
+static bool is_weights(const Buffer *b) { return b->space == SPACE_STATE || (b->space == SPACE_ARENA && b->rank && b->dim[0] >= 0); }
+
 /* Cycles of one step's lines of the operand whose numbers are spread, parameters that fill more than a first-level cache: where they lie apart along the tile, as those of a kernel's one place do,
  * each line serves as many steps as the sum has places side by side. */
 static double spread_cycles(const Search *q, const Expr *load, const int64_t size[AXIS_MAX], const int axes[TILED_AXES]) {
     enum { LINE = 64, BYTES_FIRST = 32 << 10 };
     double lines = 1, steps = 1;
-    if (load->buffer->space != SPACE_STATE || block_bytes(load) * load->buffer->dim[0] <= BYTES_FIRST) return 0;
+    if (!is_weights(load->buffer) || block_bytes(load) * load->buffer->dim[0] <= BYTES_FIRST) return 0;
     for (int k = 0; k < TILED_AXES; k++) {
         int64_t apart = axes[k] < 0 ? 0 : bytes_along(load->buffer, load->at, q->n->axis[axes[k]].var);
         if (apart) lines *= (double)size[axes[k]] * (double)i64_min(apart, LINE) / LINE;
@@ -180,10 +183,10 @@ static int64_t axis_units(const Search *q, int i) {
     return i == q->s.lane_axis ? ceil_div(extent, q->lanes) : extent;
 }
 
-/* Do neighbours along v lie a multiple of a page apart in this buffer of parameters, which is laid out as others see it? Their lines share a set of the first-level cache. */
+/* Do neighbours along v lie a multiple of a page apart in this buffer, which is laid out as others see it? Their lines share a set of the first-level cache. */
 static bool crowds(const Buffer *b, const Affine *at, const Var *v) {
     enum { PAGE = 4096 };
-    int64_t along = b->space == SPACE_STATE ? bytes_along(b, at, v) : 0;
+    int64_t along = bytes_along(b, at, v);
     return along && along % PAGE == 0;
 }
 
@@ -191,8 +194,11 @@ static bool crowds(const Buffer *b, const Affine *at, const Var *v) {
 static int64_t most_points(const Search *q, const Machine *m, int i) {
     enum { WAYS = 10 }; /* of a set, which other lines need, too */
     const Var *v = q->n->axis[i].var;
-    bool crowded = crowds(q->a->buffer, q->a->at, v) || crowds(q->b->buffer, q->b->at, v);
-    for (int k = 0; k < q->n->assigns.n; k++) crowded = crowded || crowds(q->n->assigns.at[k].buffer, q->n->assigns.at[k].at, v);
+    bool crowded = (is_weights(q->a->buffer) && crowds(q->a->buffer, q->a->at, v)) || (is_weights(q->b->buffer) && crowds(q->b->buffer, q->b->at, v));
+    for (int k = 0; k < q->n->assigns.n; k++) {
+        const Assign *as = &q->n->assigns.at[k];
+        crowded = crowded || (as->buffer->space == SPACE_STATE && crowds(as->buffer, as->at, v));
+    }
     return i64_min(crowded ? WAYS : m->registers, axis_units(q, i));
 }
 
@@ -325,7 +331,7 @@ static bool turns(const Search *q, int inner) {
     const Expr *from = q->n->assigns.n == 1 ? q->n->assigns.at[0].value : NULL;
     if (q->s.lane_axis < 0 || !from || from->kind != EXPR_LOAD || q->n->accs.n || inner == q->s.lane_axis || q->n->axis[inner].extent != q->lanes) return false;
     int last = from->buffer->rank - 1;
-    return last >= 0 && affine_coef(from->at[last], q->n->axis[inner].var) == 1 && affine_coef(from->at[last], q->n->axis[q->s.lane_axis].var) == 0;
+    return last >= 0 && affine_coef(from->at[last], q->n->axis[inner].var) == 1 && affine_coef(from->at[last], q->n->axis[q->s.lane_axis].var) != 1;
 }
 
 enum { LONG_BODY = 12 };

@@ -60,12 +60,23 @@ const char *conv_shape(Arena *a, const Attr *attr, int nargs, const Type *args, 
     return conv_result(a, attr, args[0], args[1], out);
 }
 
+/* Of weights by input, *w becomes the type that they have by output. */
+static const char *by_input_fits(Arena *a, const Attr *attr, Type *w) {
+    int64_t groups = attr->i[CONV_GROUPS];
+    if (!attr->i[CONV_BY_INPUT]) return NULL;
+    const char *why = groups_fit(a, groups, w->dim[0], "input");
+    if (!why) why = op_result(a, type_param(2, groups, w->dim[3], 0, 0), &(Type){0});
+    if (!why) *w = weights_by_output(*w, groups);
+    return why;
+}
+
 const char *conv_dx_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
     (void)nargs;
     Type dy = args[0], w = args[1], x;
     const char *why = attr_ranges(a, attr);
     if (why) return why;
     if (!op_is_weight(w, 4)) return arena_printf(a, "conv_dx needs a weight of 4 dimensions, got %s", op_text(a, w));
+    if ((why = by_input_fits(a, attr, &w))) return why;
     why = op_result(a, type_batched(3, w.dim[1] * attr->i[CONV_GROUPS], attr->i[CONV_SIZE], attr->i[CONV_SIZE + 1]), &x);
     if (why || (why = adjoint_fits(a, attr, x, w, dy))) return why;
     *out = x;
@@ -121,7 +132,7 @@ static void conv_walk(const Attr *attr, Type x, Type w, Type y, int64_t batch, c
                         if (h < 0 || h >= x.dim[1] || v < 0 || v >= x.dim[2]) continue;
                         int64_t channel = o / group_out * w.dim[1] + c;
                         at[SIDE_X] = ((n * x.dim[0] + channel) * x.dim[1] + h) * x.dim[2] + v;
-                        at[SIDE_W] = (o * w.dim[1] + c) * w.dim[2] * w.dim[3] + k;
+                        at[SIDE_W] = attr->i[CONV_BY_INPUT] ? (channel * w.dim[2] * w.dim[3] + k) * group_out + o % group_out : (o * w.dim[1] + c) * w.dim[2] * w.dim[3] + k;
                         at[SIDE_Y] = (n * y.dim[0] + o) * y.dim[1] * y.dim[2] + p;
                         out[at[sides[2]]] += a[at[sides[0]]] * b[at[sides[1]]];
                     }
@@ -136,9 +147,12 @@ void conv_eval(const Node *n, int64_t batch, const double *const *args, double *
     conv_walk(&n->attr, n->arg[0]->type, n->arg[1]->type, n->type, batch, (const int[]){SIDE_X, SIDE_W, SIDE_Y}, args[0], args[1], out);
 }
 
+/* The type of conv_dx's weights by output. */
+static Type dx_weights(const Node *n) { return n->attr.i[CONV_BY_INPUT] ? weights_by_output(n->arg[1]->type, n->attr.i[CONV_GROUPS]) : n->arg[1]->type; }
+
 void conv_dx_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
     clear(n, batch, out);
-    conv_walk(&n->attr, n->type, n->arg[1]->type, n->arg[0]->type, batch, (const int[]){SIDE_Y, SIDE_W, SIDE_X}, args[0], args[1], out);
+    conv_walk(&n->attr, n->type, dx_weights(n), n->arg[0]->type, batch, (const int[]){SIDE_Y, SIDE_W, SIDE_X}, args[0], args[1], out);
 }
 
 void conv_dw_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
@@ -186,6 +200,12 @@ static void lower_conv(Lower *lw, const Node *n) {
     lower_emit(lw, nest, n, lower_at(lw, 3, out, row, col), acc);
 }
 
+/* What an output channel o of the group adds by the kernel's place r, s to input channel i. */
+static const Expr *dx_weight(Lower *lw, const Node *n, const ConvShape *c, const Var *g, const Var *o, const Var *i, Affine r, Affine s) {
+    if (n->attr.i[CONV_BY_INPUT]) return lower_load(lw, n->arg[1], lower_at(lw, 4, grouped(lw, g, c->in, i), r, s, lower_affine(lw, o, 1, 0)));
+    return lower_load(lw, n->arg[1], lower_at(lw, 4, grouped(lw, g, c->out, o), lower_affine(lw, i, 1, 0), r, s));
+}
+
 /* One dimension of a phase: axes q, f and t, and what they make of i, r and o. */
 typedef struct PhaseAxes { Affine i, r, o; } PhaseAxes;
 
@@ -229,19 +249,55 @@ static void lower_conv_dx_phase(Lower *lw, const Node *n, const ConvShape *c, co
     PhaseAxes y = phase_axes(lw, ph, c->stride[0], h, fh, r), x = phase_axes(lw, pw, c->stride[1], w, fw, s);
     if (taps) {
         value = nest_acc(a, nest, ELEM_F32, value);
-        Affine out = grouped(lw, g, c->out, o);
-        const Expr *dy = lower_load(lw, n->arg[0], lower_at(lw, 3, out, y.o, x.o));
-        const Expr *k = lower_load(lw, n->arg[1], lower_at(lw, 4, out, lower_affine(lw, i, 1, 0), y.r, x.r));
-        nest_update(nest, value, expr_ternary(a, EXPR_FMA, k, dy, value));
+        const Expr *dy = lower_load(lw, n->arg[0], lower_at(lw, 3, grouped(lw, g, c->out, o), y.o, x.o));
+        nest_update(nest, value, expr_ternary(a, EXPR_FMA, dx_weight(lw, n, c, g, o, i, y.r, x.r), dy, value));
     }
     lower_emit(lw, nest, n, lower_at(lw, 3, grouped(lw, g, c->in, i), y.i, x.i), value);
 }
 
+/* The only phase with taps, where it is one place with one tap, and all phases are of one size; else null. */
+static const Phase *only_tap(const Phases *p) {
+    const Phase *tap = NULL;
+    for (int i = 0; i < p->n; i++) {
+        if (p->at[i].quotients != p->at[0].quotients) return NULL;
+        if (!p->at[i].taps) continue;
+        if (tap || p->at[i].taps > 1 || p->at[i].alike > 1) return NULL;
+        tap = &p->at[i];
+    }
+    return tap;
+}
+
+/* A kernel of one point that steps over others: of each cell, one place gets a sum, the others nothing. All places of a cell are finished side by side, or lines of what is
+ * fused behind would be gone through once for each. */
+static void lower_conv_dx_cells(Lower *lw, const Node *n, const ConvShape *c, const Phase *ph, const Phase *pw) {
+    Arena *a = lower_arena(lw);
+    Nest *nest = lower_nest(lw, n);
+    const Var *g = group_axis(lw, nest, c), *i = nest_axis(a, nest, "c", c->in, false);
+    const Var *h = nest_axis(a, nest, "h", ph->quotients, false), *w = nest_axis(a, nest, "w", pw->quotients, false), *o = nest_axis(a, nest, "o", c->out, true);
+    const Expr *sum = nest_acc(a, nest, ELEM_F32, expr_real(a, 0)), *zero = expr_real(a, 0);
+    const Expr *dy = lower_load(lw, n->arg[0], lower_at(lw, 3, grouped(lw, g, c->out, o), lower_affine(lw, h, 1, ph->o0), lower_affine(lw, w, 1, pw->o0)));
+    nest_update(nest, sum, expr_ternary(a, EXPR_FMA, dx_weight(lw, n, c, g, o, i, affine_const(ph->r0), affine_const(pw->r0)), dy, sum));
+    int64_t points = c->stride[0] * c->stride[1];
+    const Affine **at = ARENA_ARRAY(a, const Affine *, points);
+    const Expr **value = ARENA_ARRAY(a, const Expr *, points);
+    for (int64_t p = 0; p < points; p++) {
+        int64_t fh = p / c->stride[1], fw = p % c->stride[1];
+        at[p] = lower_at(lw, 3, grouped(lw, g, c->in, i), lower_affine(lw, h, c->stride[0], fh), lower_affine(lw, w, c->stride[1], fw));
+        value[p] = fh == ph->f0 && fw == pw->f0 ? sum : zero;
+    }
+    lower_emit_points(lw, nest, n, (int)points, at, value);
+}
+
 static void lower_conv_dx(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
-    ConvShape c = conv_shape_of(&n->attr, n->arg[1]->type, n->arg[0]->type.dim[1], n->arg[0]->type.dim[2]);
+    ConvShape c = conv_shape_of(&n->attr, dx_weights(n), n->arg[0]->type.dim[1], n->arg[0]->type.dim[2]);
     Phases ph = phases_of(a, n->type.dim[1], c.kernel[0], c.stride[0], c.pad[0], c.dilation[0]);
     Phases pw = phases_of(a, n->type.dim[2], c.kernel[1], c.stride[1], c.pad[1], c.dilation[1]);
+    const Phase *tap_h = only_tap(&ph), *tap_w = only_tap(&pw);
+    if (tap_h && tap_w && c.stride[0] * c.stride[1] > 1 && lower_writes_out(c.stride)) {
+        lower_conv_dx_cells(lw, n, &c, tap_h, tap_w);
+        return;
+    }
     for (int i = 0; i < ph.n; i++)
         for (int j = 0; j < pw.n; j++) lower_conv_dx_phase(lw, n, &c, &ph.at[i], &pw.at[j]);
 }
@@ -285,7 +341,8 @@ static bool any_of(const int64_t *i, int64_t over) { return i[0] > over || i[1] 
 /* Reads around the edges: x where there is padding; dy nearly always. */
 static bool conv_halo(const Node *n, int arg) { return arg == 0 && any_of(&n->attr.i[CONV_PAD], 0); }
 static bool conv_dx_halo(const Node *n, int arg) {
-    return arg == 0 && (any_of(&n->arg[1]->type.dim[2], 1) || any_of(&n->attr.i[CONV_PAD], 0) || any_of(&n->attr.i[CONV_STRIDE], 1));
+    Type w = dx_weights(n);
+    return arg == 0 && (any_of(&w.dim[2], 1) || any_of(&n->attr.i[CONV_PAD], 0) || any_of(&n->attr.i[CONV_STRIDE], 1));
 }
 
 /* With one input channel, or little more, a tile has all the sums of an output channel, so that dy is gone through once. */

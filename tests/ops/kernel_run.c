@@ -108,6 +108,7 @@ static PlanOptions options_of(const Target *t, KernelConfig config) {
     options.partial &= !config.no_partial;
     options.winograd &= !config.no_winograd;
     options.winograd_tile = config.winograd_tile;
+    options.by_input = config.by_input;
     if (config.row_steps) options.step_bytes = 0;
     options.band_tiles = config.band_tiles;
     if (config.stream) options.stream_bytes = 1;

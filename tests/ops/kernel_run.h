@@ -20,6 +20,7 @@ typedef struct KernelConfig {
     int band_tiles;     /* ... and in bands of so many tiles of a row; 0: as wide as the plan has them */
     bool stream;        /* whatever another kernel reads goes past the caches */
     int winograd_tile;  /* Winograd's way with this tile wherever it is possible; 0: where it is predicted to be faster */
+    bool by_input;      /* direct gradients copy their weights, however few these are */
 } KernelConfig;
 
 typedef struct KernelCompiled {

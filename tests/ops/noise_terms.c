@@ -192,7 +192,7 @@ static void of_variance(Rounding *r) {
 void noise_terms(Arena *a, const Node *n, int64_t batch, const double *const *args, const double *out, double *terms) {
     Rounding r = {a, n, batch, op_count(n, batch), args, out, terms};
     switch (n->op) {
-    case OP_max_pool: case OP_max_pool_index: case OP_relu: case OP_relu_grad: case OP_reshape: case OP_again: case OP_concat: case OP_channels: of_result(&r, 0); break;
+    case OP_max_pool: case OP_max_pool_index: case OP_relu: case OP_relu_grad: case OP_reshape: case OP_weights_by_input: case OP_again: case OP_concat: case OP_channels: of_result(&r, 0); break;
     case OP_conv: case OP_conv_dx: case OP_conv_dw: case OP_linear: case OP_linear_dx: case OP_linear_dw: case OP_channel_sum: case OP_batch_mean:
     case OP_softmax_dot: case OP_avg_pool: case OP_avg_pool_grad: case OP_adaptive_avg_pool: case OP_adaptive_avg_pool_grad: case OP_max_pool_grad:
     case OP_running_mean_update: case OP_running_var_update: of_sum(&r); break;

@@ -333,7 +333,7 @@ static unsigned tiles_in(const Graph *g) {
 
 /* With the tile that the network names, or the largest below it that some convolution takes; where the planner would have none, with some. */
 static void add_tiled(Check *c, Arena *a) {
-    KernelConfig config = {.opt_level = 2, .lanes = c->net->lanes, .winograd_tile = c->net->tile == TILE_PLANNED ? 0 : c->net->tile, .row_steps = c->net->tile % 2 == 0, .band_tiles = 1 + c->net->tile / 2 % 2, .stream = c->net->tile % 2 == 0};
+    KernelConfig config = {.opt_level = 2, .lanes = c->net->lanes, .by_input = true, .winograd_tile = c->net->tile == TILE_PLANNED ? 0 : c->net->tile, .row_steps = c->net->tile % 2 == 0, .band_tiles = 1 + c->net->tile / 2 % 2, .stream = c->net->tile % 2 == 0};
     while (c->net->tile != TILE_NONE && config.winograd_tile != 1) {
         const Graph *g = kernel_computed(a, c->graph, config);
         c->result->tiles = tiles_in(g);

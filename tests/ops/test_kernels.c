@@ -32,6 +32,11 @@ static const Case cases[] = {
     IMAGE_NET("odd kernel", "2, 7, 9", "7, 7, 6", "conv(3, 1); conv(7, (3, 4), pad=(1, 0))"),
     IMAGE_NET("stride 2", "2, 9, 8", "3, 5, 4", "conv(2, 1); conv(3, 3, stride=2, pad=1)"),
     IMAGE_NET("stride 2 of 1x1", "2, 7, 8", "3, 4, 4", "conv(3, 1); conv(3, 1, stride=2)"),
+    IMAGE_NET("stride 2 of 1x1, a place of each cell", "2, 8, 6", "3, 4, 3", "conv(4, 1) -> relu; skip = it -> conv(3, 1, stride=2); conv(3, 3, stride=2, pad=1); it + skip -> relu"),
+    IMAGE_NET("strides of 1x1 differ, padding", "2, 4, 9", "4, 3, 3", "conv(4, 1); conv(4, 1, stride=(2, 3), pad=(1, 0), groups=2)"),
+    IMAGE_NET("weights by input", "3, 5, 4", "17, 5, 3", "conv(9, 1); conv(17, (3, 2), pad=(1, 0))"),
+    IMAGE_NET("weights by input, of one point", "2, 3, 4", "20, 3, 4", "conv(36, 1); conv(20, 1)"),
+    IMAGE_NET("weights by input, in groups and steps", "4, 9, 7", "20, 5, 4", "conv(34, 1); conv(20, 3, stride=2, pad=1, groups=2)"),
     IMAGE_NET("strides differ", "2, 8, 9", "3, 2, 3", "conv(2, 1); conv(3, (3, 5), pad=(0, 1), stride=(3, 4)); conv(3, 1, pad=(0, 1), bias=false); conv(3, (1, 2))"),
     IMAGE_NET("all phases alike", "2, 8, 8", "3, 4, 4", "conv(2, 1); conv(3, 2, stride=2)"),
     IMAGE_NET("kernel 4, stride 2", "1, 8, 10", "3, 3, 4", "conv(2, 1); conv(3, 4, stride=2)"),
@@ -196,6 +201,7 @@ static void run_net(const Case *c, KernelConfig config, double tolerance) {
 static void run_case(int c, int config) {
     KernelConfig direct = configs[config];
     direct.no_winograd = true; /* its sums are neither exact nor as near */
+    direct.by_input = (c + config) % 2;
     run_net(&cases[c], direct, cases[c].tolerance > 0 ? cases[c].tolerance : 2e-6);
 }
 

@@ -404,7 +404,7 @@ START_TEST(every_operator_is_covered) {
     for (int i = 0; i < op_case_count; i++) {
         Graph *g = empty_graph();
         op_case_build(g, &op_cases[i]);
-        algorithm_choose(g, &(PlanOptions){.machine = {.lanes = 8, .registers = 16, .fmas = 2}, .winograd = true, .winograd_tile = 2}); /* see test_winograd.c */
+        algorithm_choose(g, &(PlanOptions){.machine = {.lanes = 8, .registers = 16, .fmas = 2}, .tile = true, .by_input = true, .winograd = true, .winograd_tile = 2}); /* see test_winograd.c */
         has_case[op_cases[i].op] = true;
         for (int k = 0; k < g->nodes.n; k++) covered[g->nodes.at[k]->op] = true;
     }

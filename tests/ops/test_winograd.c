@@ -127,6 +127,16 @@ static int count_op(const Graph *g, OpKind op) {
     return n;
 }
 
+static void same_values(const Graph *direct, const Graph *other) {
+    Eval *a = evaluated(direct), *b = evaluated(other);
+    for (int r = 0; r < direct->roots.n; r++) {
+        const Node *want = direct->roots.at[r].node, *got = other->roots.at[r].node;
+        ck_assert(type_equal(want->type, got->type));
+        for (int64_t i = 0; i < eval_count(a, want); i++)
+            ck_assert_double_eq_tol(eval_value(b, got)[i], eval_value(a, want)[i], 1e-9);
+    }
+}
+
 START_TEST(tiles_change_nothing) {
     const ConvCase *c = &conv_cases[_i % CONV_CASES];
     int tile = 1 + _i / CONV_CASES;
@@ -138,17 +148,21 @@ START_TEST(tiles_change_nothing) {
     ck_assert_int_eq(count_op(tiled, OP_conv) + count_op(tiled, OP_conv_dx) + count_op(tiled, OP_conv_dw), 0);
     ck_assert_int_eq(count_op(tiled, OP_winograd_product), 2);
     ck_assert_int_eq(count_op(tiled, OP_winograd_sum), 1);
-    Eval *a = evaluated(direct), *b = evaluated(tiled);
-    for (int r = 0; r < direct->roots.n; r++) {
-        const Node *want = direct->roots.at[r].node, *got = tiled->roots.at[r].node;
-        ck_assert(type_equal(want->type, got->type));
-        for (int64_t i = 0; i < eval_count(a, want); i++)
-            ck_assert_double_eq_tol(eval_value(b, got)[i], eval_value(a, want)[i], 1e-9);
-    }
+    same_values(direct, tiled);
 }
 END_TEST
 
-/* What the pass leaves alone: strides, dilation, kernels that are not square, pads as wide as the kernel. */
+/* The gradient in x from weights that lie by their input, which nobody but the compiler makes. */
+START_TEST(copied_weights_change_nothing) {
+    Graph *direct = conv_graph(&conv_cases[_i]), *copied = conv_graph(&conv_cases[_i]);
+    algorithm_choose(copied, &(PlanOptions){.machine = {.lanes = 16, .registers = 32, .fmas = 2}, .tile = true, .by_input = true});
+    graph_sweep(copied);
+    ck_assert_int_eq(count_op(copied, OP_weights_by_input), conv_cases[_i].k > conv_cases[_i].groups);
+    same_values(direct, copied);
+}
+END_TEST
+
+/* What Winograd's way leaves alone: strides, dilation, kernels that are not square, pads as wide as the kernel. */
 START_TEST(others_stay_direct) {
     static const struct { int64_t attr[7], kh, kw; } others[] = {{{2, 1, 1, 1, 1, 1, 1}, 3, 3}, {{1, 1, 1, 1, 1, 2, 1}, 3, 3}, {{2, 1, 1, 1, 1, 1, 2}, 3, 3}, {{1, 1, 1, 1, 1, 1, 1}, 3, 5}, {{1, 1, 3, 3, 1, 1, 1}, 3, 3}, {{1, 1, 0, 0, 1, 1, 1}, 1, 1}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
@@ -173,6 +187,7 @@ int main(void) {
     tcase_add_test(t, forms_correlate);
     tcase_add_test(t, code_shares_sums);
     tcase_add_loop_test(t, tiles_change_nothing, 0, CONV_CASES * TILES);
+    tcase_add_loop_test(t, copied_weights_change_nothing, 0, CONV_CASES);
     tcase_add_test(t, others_stay_direct);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
