@@ -71,7 +71,7 @@ bool schedule_fills_lanes(int64_t count, int lanes) { return lanes > 1 && 4 * co
 
 double schedule_bytes_per_cycle(double bytes) { return bytes <= BYTES_NEAR ? 32 : bytes <= BYTES_FAR ? 16 : 8; }
 
-enum { TILED_AXES = 3, ROW_BYTES = 512 << 10 /* of data, beside weights in a core's own cache */ };
+enum { LINE = 64, TILED_AXES = 3, ROW_BYTES = 512 << 10 /* of data, beside weights in a core's own cache */ };
 
 /* Bytes of one lane block of what e loads. */
 static int64_t block_bytes(const Expr *e) {
@@ -102,7 +102,7 @@ static int64_t bytes_along(const Buffer *b, const Affine *at, const Var *v) {
     int64_t bytes = elem_bytes(b->elem), along = 0;
     for (int i = b->rank - 1; i >= 0; i--) {
         along += affine_coef(at[i], v) * bytes;
-        if (b->dim[i] < 0 || !checked_mul(bytes, b->dim[i], &bytes)) return 0;
+        if (i && (b->dim[i] < 0 || !checked_mul(bytes, b->dim[i], &bytes))) return 0;
     }
     return llabs(along);
 }
@@ -110,10 +110,22 @@ static int64_t bytes_along(const Buffer *b, const Affine *at, const Var *v) {
 /* Operands of a sum that are no data: parameters, or what is made of them, in arrays that are no larger for more lane blocks. */
 static bool is_weights(const Buffer *b) { return b->space == SPACE_STATE || (b->space == SPACE_ARENA && b->rank && b->dim[0] >= 0); }
 
+/* Lines of a tile's vectors of `load`, of which neighbours may share one. */
+static int64_t wide_lines(const Search *q, const Expr *load, const int64_t size[AXIS_MAX], const int axes[TILED_AXES]) {
+    int64_t lines = 1;
+    for (int k = 0; k < TILED_AXES; k++) {
+        const Var *v = axes[k] < 0 ? NULL : q->n->axis[axes[k]].var;
+        if (!v || !expr_uses(load, v)) continue;
+        int64_t apart = bytes_along(load->buffer, load->at, v) * (axes[k] == q->s.lane_axis ? q->lanes : 1);
+        lines *= apart && apart < LINE ? ceil_div(size[axes[k]] * apart, LINE) : size[axes[k]];
+    }
+    return lines;
+}
+
 /* Cycles of one step's lines of the operand whose numbers are spread, parameters that fill more than a first-level cache: where they lie apart along the tile, as those of a kernel's one place do,
  * each line serves as many steps as the sum has places side by side. */
 static double spread_cycles(const Search *q, const Expr *load, const int64_t size[AXIS_MAX], const int axes[TILED_AXES]) {
-    enum { LINE = 64, BYTES_FIRST = 32 << 10 };
+    enum { BYTES_FIRST = 32 << 10 };
     double lines = 1, steps = 1;
     if (!is_weights(load->buffer) || block_bytes(load) * load->buffer->dim[0] <= BYTES_FIRST) return 0;
     for (int k = 0; k < TILED_AXES; k++) {
@@ -139,7 +151,7 @@ static double tile_cost(const Search *q, const int64_t size[AXIS_MAX], const int
         if (expr_uses(q->a, v) && !slides(q->n, q->a, v)) lines_a *= t;
         if (expr_uses(q->b, v) && !slides(q->n, q->b, v)) lines_b *= t;
     }
-    double step = step_cycles(accs, la + lb, (q->a_wide ? la : 0) + (q->b_wide ? lb : 0));
+    double step = step_cycles(accs, la + lb, (q->a_wide ? wide_lines(q, q->a, size, axes) : 0) + (q->b_wide ? wide_lines(q, q->b, size, axes) : 0));
     double stream = q->a_wide && q->b_wide ? stream_cycles(q, lines_a + lines_b) : spread_cycles(q, q->a_wide ? q->b : q->a, size, axes);
     return step > stream ? step : stream;
 }
