@@ -148,7 +148,7 @@ const char *winograd_weights_shape(Arena *a, const Attr *attr, int nargs, const 
 
 /* ---- reference ---- */
 
-enum { PLACES_MAX = WINOGRAD_N_MAX * WINOGRAD_N_MAX };
+enum { PLACES_MAX = WINOGRAD_N_MAX * WINOGRAD_N_MAX, LINE_BYTES = 64 };
 
 /* out = x in x^T, all dense. */
 static void transform_eval(const WinogradMatrix *x, const double *in, double *out) {
@@ -343,6 +343,13 @@ static Affine group_axis(Lower *lw, Nest *nest, int64_t groups, int64_t channels
     return groups == 1 ? affine_const(0) : lower_band_axis(lw, nest, "g", 1, 0, groups, channels);
 }
 
+/* Vectors of the result that are a line of memory. They belong to out channels of one pack, which are transformed side by side: places lie so far apart that the caches would lose a line before its other
+ * part came. */
+static int64_t vectors_of_line(const Lower *lw, Packing u) {
+    int64_t lanes = lower_images(lw), vectors = LINE_BYTES / (4 * lanes);
+    return vectors == 2 && u.line == lanes && u.pack % vectors == 0 ? vectors : 1; /* of four, the code would be long */
+}
+
 /* Lanes hold the `line` channels of x that lie side by side in the result. */
 static void lower_kernel(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
@@ -352,23 +359,30 @@ static void lower_kernel(Lower *lw, const Node *n) {
     bool turned = n->attr.i[KERNEL_TURNED] != 0;
     Channels x = channels_of(w, &n->attr);
     Packing u = packing_of(n->type, x.c);
+    int64_t side = vectors_of_line(lw, u);
     Nest *nest = lower_nest(lw, n);
     Affine group = group_axis(lw, nest, x.groups, x.k);
-    const Var *o = nest_axis(a, nest, "ko", u.packs / x.groups, false), *co = nest_axis(a, nest, "co", u.lines, false), *i = nest_axis(a, nest, "ki", u.pack, false);
+    const Var *o = nest_axis(a, nest, "ko", u.packs / x.groups, false), *co = nest_axis(a, nest, "co", u.lines, false), *i = nest_axis(a, nest, "ki", u.pack / side, false);
     const Var *l = nest_axis(a, nest, "ci", u.line, false);
     lower_lane_axis(lw, nest, l);
-    Affine inner = lower_affine(lw, i, 1, 0), within = lower_affine(lw, l, 1, 0);
-    Affine k = pair(lw, lower_affine(lw, o, 1, 0), u.pack, inner), c = pair(lw, lower_affine(lw, co, 1, 0), u.line, within); /* in the group */
-    Affine from = affine_scale(a, turned ? pair(lw, pair(lw, group, x.c, c), x.k, k) : pair(lw, pair(lw, group, x.k, k), x.c, c), r * r);
-    const Expr *in[PLACES_MAX], *out[PLACES_MAX];
-    const Affine *at[PLACES_MAX];
-    for (int t = 0; t < r * r; t++) in[t] = nest_let(a, nest, lower_load(lw, n->arg[0], lower_at(lw, 1, affine_offset(from, turned ? r * r - 1 - t : t))));
-    transform(lw, nest, &f.kernel, in, out);
-    for (int p = 0; p < f.n * f.n; p++) {
-        Affine outer = affine_offset(pair(lw, pair(lw, group, u.packs / x.groups, lower_affine(lw, o, 1, 0)), u.lines, lower_affine(lw, co, 1, 0)), p * u.packs * u.lines);
-        at[p] = lower_at(lw, 1, pair(lw, pair(lw, outer, u.pack, inner), u.line, within));
+    Affine within = lower_affine(lw, l, 1, 0);
+    int points = (int)side * f.n * f.n;
+    const Expr **value = ARENA_ARRAY(a, const Expr *, points);
+    const Affine **at = ARENA_ARRAY(a, const Affine *, points);
+    for (int64_t m = 0; m < side; m++) {
+        Affine inner = lower_affine(lw, i, side, m);
+        Affine k = pair(lw, lower_affine(lw, o, 1, 0), u.pack, inner), c = pair(lw, lower_affine(lw, co, 1, 0), u.line, within); /* in the group */
+        Affine from = affine_scale(a, turned ? pair(lw, pair(lw, group, x.c, c), x.k, k) : pair(lw, pair(lw, group, x.k, k), x.c, c), r * r);
+        const Expr *in[PLACES_MAX], *out[PLACES_MAX];
+        for (int t = 0; t < r * r; t++) in[t] = nest_let(a, nest, lower_load(lw, n->arg[0], lower_at(lw, 1, affine_offset(from, turned ? r * r - 1 - t : t))));
+        transform(lw, nest, &f.kernel, in, out);
+        for (int p = 0; p < f.n * f.n; p++) {
+            Affine outer = affine_offset(pair(lw, pair(lw, group, u.packs / x.groups, lower_affine(lw, o, 1, 0)), u.lines, lower_affine(lw, co, 1, 0)), p * u.packs * u.lines);
+            at[p * side + m] = lower_at(lw, 1, pair(lw, pair(lw, outer, u.pack, inner), u.line, within));
+            value[p * side + m] = out[p];
+        }
     }
-    lower_emit_points(lw, nest, n, f.n * f.n, at, out);
+    lower_emit_points(lw, nest, n, points, at, value);
 }
 
 /* Items of a product over the whole batch are parts of the output channels of a place. A task has several, which lie behind one another: each asks for the next one's weights
