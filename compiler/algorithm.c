@@ -222,8 +222,8 @@ static Node *weights_node(Pass *p, const Node *n, Node *const *arg) {
     return graph_node(p->g, OP_winograd_weights, form, 1, &sum);
 }
 
-/* A tile of the direct gradient goes through all out channels for a few in channels, whose numbers lie apart in every line of w; if those lines are more than a first-level cache holds, numbers are
- * copied so that they lie as they are summed, where there are sums enough that the copy is next to nothing. */
+/* A tile of the direct gradient goes through all out channels for a few in channels, whose numbers lie apart in w: its lines may be all of w. If that is a good part of a first-level cache, numbers
+ * are copied so that they lie as they are summed, where there are sums enough that the copy is next to nothing. */
 static Node *by_input_node(Pass *p, const Node *n, Node *const *arg) {
     enum { SUMS_LEAST = 256, BYTES_LEAST = 16 << 10 };
     Type w = arg[1]->type, dy = arg[0]->type;
@@ -247,7 +247,7 @@ static Node *rebuilt(Pass *p, Node *n) {
     p->g->layer = n->name;
     p->g->pass = n->pass;
     if (n->op == OP_conv && p->options->winograd) other = forward_node(p, n, arg);
-    if (n->op == OP_conv_dx && p->options->winograd) other = data_node(p, n, arg);
+    if (n->op == OP_conv_dx && p->options->winograd && !n->attr.i[CONV_BY_INPUT]) other = data_node(p, n, arg);
     if (n->op == OP_conv_dw && p->options->winograd) other = weights_node(p, n, arg);
     if (n->op == OP_conv_dx && !other) other = by_input_node(p, n, arg);
     if (other) return other;

@@ -97,17 +97,19 @@ static double stream_cycles(const Search *q, int64_t lines) {
     return bytes <= BYTES_NEAR ? 0 : (double)(lines * q->lanes * 4) / schedule_bytes_per_cycle((double)bytes);
 }
 
-/* Bytes from one element of what is loaded to the next along v, in a buffer that is laid out as others see it; 0: none, or not known. */
+/* Bytes from one element of what is loaded to the next along v, in a buffer that is laid out as others see it; 0: none, not known, or very many. */
 static int64_t bytes_along(const Buffer *b, const Affine *at, const Var *v) {
     int64_t bytes = elem_bytes(b->elem), along = 0;
     for (int i = b->rank - 1; i >= 0; i--) {
-        along += affine_coef(at[i], v) * bytes;
+        int64_t apart;
+        if (!checked_mul(affine_coef(at[i], v), bytes, &apart) || llabs(apart) > INT32_MAX || llabs(along) > INT32_MAX) return 0;
+        along += apart;
         if (i && (b->dim[i] < 0 || !checked_mul(bytes, b->dim[i], &bytes))) return 0;
     }
     return llabs(along);
 }
 
-/* Operands of a sum that are no data: parameters, or what is made of them, in arrays that are no larger for more lane blocks. */
+/* Operands of a sum that are no vectors: parameters, or what is made of them. (Partial sums have no such dimension of blocks either; nothing multiplies them.) */
 static bool is_weights(const Buffer *b) { return b->space == SPACE_STATE || (b->space == SPACE_ARENA && b->rank && b->dim[0] >= 0); }
 
 /* Lines of a tile's vectors of `load`, of which neighbours may share one. */
@@ -343,6 +345,8 @@ static bool turns(const Search *q, int inner) {
     const Expr *from = q->n->assigns.n == 1 ? q->n->assigns.at[0].value : NULL;
     if (q->s.lane_axis < 0 || !from || from->kind != EXPR_LOAD || q->n->accs.n || inner == q->s.lane_axis || q->n->axis[inner].extent != q->lanes) return false;
     int last = from->buffer->rank - 1;
+    const Assign *to = &q->n->assigns.at[0];
+    if (!to->buffer->rank || from->buffer->elem != ELEM_F32 || to->buffer->elem != ELEM_F32 || affine_coef(to->at[to->buffer->rank - 1], q->n->axis[q->s.lane_axis].var) != 1) return false;
     return last >= 0 && affine_coef(from->at[last], q->n->axis[inner].var) == 1 && affine_coef(from->at[last], q->n->axis[q->s.lane_axis].var) != 1;
 }
 

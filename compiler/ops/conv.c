@@ -64,6 +64,7 @@ const char *conv_shape(Arena *a, const Attr *attr, int nargs, const Type *args, 
 static const char *by_input_fits(Arena *a, const Attr *attr, Type *w) {
     int64_t groups = attr->i[CONV_GROUPS];
     if (!attr->i[CONV_BY_INPUT]) return NULL;
+    if (attr->i[CONV_BY_INPUT] != 1) return arena_printf(a, "by_input is 0 or 1, not %lld", (long long)attr->i[CONV_BY_INPUT]);
     const char *why = groups_fit(a, groups, w->dim[0], "input");
     if (!why) why = op_result(a, type_param(2, groups, w->dim[3], 0, 0), &(Type){0});
     if (!why) *w = weights_by_output(*w, groups);
@@ -255,11 +256,11 @@ static void lower_conv_dx_phase(Lower *lw, const Node *n, const ConvShape *c, co
     lower_emit(lw, nest, n, lower_at(lw, 3, grouped(lw, g, c->in, i), y.i, x.i), value);
 }
 
-/* The only phase with taps, where it is one place with one tap, and all phases are of one size; else null. */
-static const Phase *only_tap(const Phases *p) {
-    const Phase *tap = NULL;
+/* The only phase with taps, where it is one place with one tap, and all phases, a whole step of them, are of one size; else null. */
+static const Phase *only_tap(const Phases *p, int64_t stride) {
+    const Phase *tap = NULL, *last = &p->at[p->n - 1];
     for (int i = 0; i < p->n; i++) {
-        if (p->at[i].quotients != p->at[0].quotients) return NULL;
+        if (last->f0 + last->alike != stride || p->at[i].quotients != p->at[0].quotients) return NULL;
         if (!p->at[i].taps) continue;
         if (tap || p->at[i].taps > 1 || p->at[i].alike > 1) return NULL;
         tap = &p->at[i];
@@ -290,11 +291,13 @@ static void lower_conv_dx_cells(Lower *lw, const Node *n, const ConvShape *c, co
 
 static void lower_conv_dx(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
+    enum { PLACES_MOST = 4 }; /* more would be long code: each has all that is fused behind, for each point of a tile */
     ConvShape c = conv_shape_of(&n->attr, dx_weights(n), n->arg[0]->type.dim[1], n->arg[0]->type.dim[2]);
     Phases ph = phases_of(a, n->type.dim[1], c.kernel[0], c.stride[0], c.pad[0], c.dilation[0]);
     Phases pw = phases_of(a, n->type.dim[2], c.kernel[1], c.stride[1], c.pad[1], c.dilation[1]);
-    const Phase *tap_h = only_tap(&ph), *tap_w = only_tap(&pw);
-    if (tap_h && tap_w && c.stride[0] * c.stride[1] > 1 && lower_writes_out(c.stride)) {
+    const Phase *tap_h = only_tap(&ph, c.stride[0]), *tap_w = only_tap(&pw, c.stride[1]);
+    int64_t places = capped_mul(c.stride[0], c.stride[1]);
+    if (tap_h && tap_w && places > 1 && places <= PLACES_MOST) {
         lower_conv_dx_cells(lw, n, &c, tap_h, tap_w);
         return;
     }

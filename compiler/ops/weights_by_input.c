@@ -50,7 +50,7 @@ static void copy_lines(Lower *lw, const Node *n, int64_t first, int64_t lines, i
     lower_close_loop(lw);
 }
 
-/* A line of each row of w is an item, so that none is fetched for two of them. */
+/* Sixteen numbers of each row of w, a line where rows are whole lines, are an item: then none is fetched for two of them. */
 static void lower_weights_by_input(Lower *lw, const Node *n) {
     int64_t lines = numbers_of(n) / LINE_NUMBERS, rest = numbers_of(n) % LINE_NUMBERS, width = i64_min(LINE_NUMBERS, lower_images(lw));
     if (lines) copy_lines(lw, n, 0, lines, LINE_NUMBERS / width, width);

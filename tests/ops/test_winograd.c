@@ -158,6 +158,9 @@ START_TEST(copied_weights_change_nothing) {
     algorithm_choose(copied, &(PlanOptions){.machine = {.lanes = 16, .registers = 32, .fmas = 2}, .tile = true, .by_input = true});
     graph_sweep(copied);
     ck_assert_int_eq(count_op(copied, OP_weights_by_input), conv_cases[_i].k > conv_cases[_i].groups);
+    algorithm_choose(copied, &(PlanOptions){.machine = {.lanes = 16, .registers = 32, .fmas = 2}, .tile = true, .winograd = true, .winograd_tile = 2}); /* knows no such weights */
+    graph_sweep(copied);
+    ck_assert_int_eq(count_op(copied, OP_conv_dx), conv_cases[_i].k > conv_cases[_i].groups);
     same_values(direct, copied);
 }
 END_TEST
