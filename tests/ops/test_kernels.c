@@ -35,6 +35,7 @@ static const Case cases[] = {
     IMAGE_NET("stride 2 of 1x1, a place of each cell", "2, 8, 6", "3, 4, 3", "conv(4, 1) -> relu; skip = it -> conv(3, 1, stride=2); conv(3, 3, stride=2, pad=1); it + skip -> relu"),
     IMAGE_NET("steps longer than the picture", "2, 3, 3", "10", "conv(4, 3) -> relu; a = it -> conv(10, 1, stride=2) -> flatten; flatten -> linear(10); it + a"),
     IMAGE_NET("steps longer than the picture one way", "2, 1, 6", "3, 1, 3", "conv(4, 1) -> relu; conv(3, 1, stride=2)"),
+    IMAGE_NET("stride 2 of 1x1, padding, groups", "2, 4, 6", "4, 3, 3", "conv(4, 1); conv(4, 1, stride=2, pad=(1, 0), groups=2)"),
     IMAGE_NET("strides of 1x1 differ, padding", "2, 4, 9", "4, 3, 3", "conv(4, 1); conv(4, 1, stride=(2, 3), pad=(1, 0), groups=2)"),
     IMAGE_NET("weights by input", "3, 5, 4", "17, 5, 3", "conv(9, 1); conv(17, (3, 2), pad=(1, 0))"),
     IMAGE_NET("weights by input, of one point", "2, 3, 4", "20, 3, 4", "conv(36, 1); conv(20, 1)"),
