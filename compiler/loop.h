@@ -56,6 +56,8 @@ typedef enum Space {
 int64_t elem_bytes(Elem e);
 
 enum { BUFFER_RANK = 6 };
+enum { LINE = 64 }; /* bytes of a line of the caches */
+
 typedef struct Buffer {
     const char *name;            /* unique in the program (locals: in the kernel) */
     Elem elem;

@@ -78,6 +78,11 @@ const char *op_result(Arena *a, Type t, Type *out) {
     return NULL;
 }
 
+const char *op_groups(Arena *a, const char *op, int64_t groups, int64_t channels) {
+    if (groups >= 1 && channels % groups == 0) return NULL;
+    return arena_printf(a, "%s: %lld channels are not %lld groups", op, (long long)channels, (long long)groups);
+}
+
 const char *op_range(Arena *a, const char *name, const int64_t *value, int n, int64_t lo) {
     for (int i = 0; i < n; i++)
         if (value[i] < lo || value[i] > TYPE_DIM_MAX)

@@ -28,6 +28,8 @@ const char *op_text(Arena *a, Type t);
 const char *op_result(Arena *a, Type t, Type *out);
 /* "NAME must be from LO to 2147483647, not 0", or null where all n values are. */
 const char *op_range(Arena *a, const char *name, const int64_t *value, int n, int64_t lo);
+/* "OP: CHANNELS channels are not GROUPS groups", or null where the groups are whole. */
+const char *op_groups(Arena *a, const char *op, int64_t groups, int64_t channels);
 /* The number of places that a window of `kernel` points, `dilation` apart, has on `in` points with `pad` more on both
  * sides, in steps of `stride`: floor((in + 2 pad - dilation (kernel - 1) - 1) / stride) + 1. Or the reason why it has none. */
 const char *op_window(Arena *a, int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation, int64_t *out);

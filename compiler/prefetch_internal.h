@@ -4,7 +4,6 @@
 
 #include "prefetch.h"
 
-enum { LINE = 64 }; /* bytes of a line of the caches */
 
 /* Is it a loop of that kind? (The list of a kernel's statements is none.) */
 bool prefetch_is_loop(const Stmt *s, LoopKind kind);

@@ -71,7 +71,7 @@ bool schedule_fills_lanes(int64_t count, int lanes) { return lanes > 1 && 4 * co
 
 double schedule_bytes_per_cycle(double bytes) { return bytes <= BYTES_NEAR ? 32 : bytes <= BYTES_FAR ? 16 : 8; }
 
-enum { LINE = 64, TILED_AXES = 3, ROW_BYTES = 512 << 10 /* of data, beside weights in a core's own cache */ };
+enum { TILED_AXES = 3, ROW_BYTES = 512 << 10 /* of data, beside weights in a core's own cache */ };
 
 /* Bytes of one lane block of what e loads. */
 static int64_t block_bytes(const Expr *e) {

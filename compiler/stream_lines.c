@@ -1,7 +1,7 @@
 /* stream_lines.c: see stream_lines.h. The stores of a straight run are gone through as they will be unrolled. */
 #include "stream_lines.h"
 
-enum { LINE = 64, PARTS_MOST = 256, LOOPS_MOST = 16 };
+enum { PARTS_MOST = 256, LOOPS_MOST = 16 };
 
 /* A store as it is once the loops around it are unrolled: the first byte of its line, and its place in it; whole: the run fills the line. */
 typedef struct Part { Stmt *store; Affine line; int64_t place; bool whole; } Part;

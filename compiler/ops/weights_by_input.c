@@ -2,15 +2,15 @@
  *
  *     T[g*C + c, r, s, o] = w[g*O + o, c, r, s],   O out and C in channels in each of the groups g
  *
- * The gradient in x sums over o. Where the convolution takes steps, each phase of x (phases.h) is reached by a part of a kernel's numbers, which in w lie apart, so that every line of w is fetched for
- * one or two numbers of it, and a tile's lines are more than a first-level cache holds. In T a phase's numbers are whole lines, read from front to end.
+ * The gradient in x sums over o, and a tile of it takes few c: in w that is a piece of a line for each o, or, where the convolution takes steps and each phase of x (phases.h) is reached by a part of
+ * a kernel's numbers, one or two numbers in each of several; often more lines than a first-level cache holds. In T the numbers of a sum are whole lines, read from front to end.
  *
  * A copy that turns squares: e = (c*R + r)*S + s counts the numbers of an out channel, which are rows of w and columns of T.
  */
 #include "../lower.h"
 #include "../ops.h"
 
-enum { LINE_NUMBERS = 16 };
+enum { LINE_NUMBERS = LINE / 4 };
 
 /* Of an out channel. */
 static int64_t numbers_of(const Node *n) { return type_count(n->type) / (n->attr.i[0] * n->type.dim[3]); }
@@ -22,8 +22,8 @@ const char *weights_by_input_shape(Arena *a, const Attr *attr, int nargs, const 
     Type w = args[0];
     int64_t groups = attr->i[0];
     if (!op_is_weight(w, 4)) return arena_printf(a, "weights_by_input needs a weight of 4 dimensions, got %s", op_text(a, w));
-    if (groups < 1 || w.dim[0] % groups) return arena_printf(a, "weights_by_input: %lld channels are not %lld groups", (long long)w.dim[0], (long long)groups);
-    return op_result(a, type_param(4, w.dim[1] * groups, w.dim[2], w.dim[3], w.dim[0] / groups), out);
+    const char *why = op_groups(a, "weights_by_input", groups, w.dim[0]);
+    return why ? why : op_result(a, type_param(4, w.dim[1] * groups, w.dim[2], w.dim[3], w.dim[0] / groups), out);
 }
 
 void weights_by_input_eval(const Node *n, int64_t batch, const double *const *args, double *out) {

@@ -53,11 +53,6 @@ const char *winograd_data_shape(Arena *a, const Attr *attr, int nargs, const Typ
     return op_result(a, type_batched(3, places(attr->i[0], attr->i[1]), args[0].dim[0], attr->i[DATA_TILES] * attr->i[DATA_TILES + 1]), out);
 }
 
-static const char *groups_divide(Arena *a, const char *op, int64_t groups, int64_t channels) {
-    if (groups >= 1 && channels % groups == 0) return NULL;
-    return arena_printf(a, "%s: %lld channels are not %lld groups", op, (long long)channels, (long long)groups);
-}
-
 /* The channels of weights w, as the transform sees them: `k` out and `c` in of each of the groups. */
 typedef struct Channels { int64_t groups, k, c; } Channels;
 
@@ -70,7 +65,7 @@ const char *winograd_kernel_shape(Arena *a, const Attr *attr, int nargs, const T
     (void)nargs;
     if (!op_is_weight(args[0], 4) || args[0].dim[2] != args[0].dim[3]) return arena_printf(a, "winograd_kernel needs square kernels, got %s", op_text(a, args[0]));
     const char *why = form_fits(a, "winograd_kernel", attr->i[0], args[0].dim[2]);
-    if (!why) why = groups_divide(a, "winograd_kernel", attr->i[KERNEL_GROUPS], args[0].dim[0]);
+    if (!why) why = op_groups(a, "winograd_kernel", attr->i[KERNEL_GROUPS], args[0].dim[0]);
     if (why) return why;
     Channels x = channels_of(args[0], attr);
     int64_t pack = attr->i[KERNEL_PACK], line = attr->i[KERNEL_LINE];
@@ -97,7 +92,7 @@ const char *winograd_product_shape(Arena *a, const Attr *attr, int nargs, const 
     Type v = args[0], u = args[1];
     int64_t groups = attr->i[SUM_GROUPS];
     Packing x = {0};
-    const char *why = is_tiles(v) ? groups_divide(a, "winograd_product", groups, v.dim[1]) : NULL;
+    const char *why = is_tiles(v) ? op_groups(a, "winograd_product", groups, v.dim[1]) : NULL;
     if (why) return why;
     bool fits = is_tiles(v) && op_is_weight(u, 4) && u.dim[0] == v.dim[0] && v.dim[1] / groups % u.dim[3] == 0;
     if (fits) x = packing_of(u, v.dim[1] / groups);
@@ -132,8 +127,8 @@ const char *winograd_sum_shape(Arena *a, const Attr *attr, int nargs, const Type
     int64_t groups = attr->i[SUM_GROUPS];
     if (!is_tiles(v) || !is_tiles(d) || v.dim[0] != d.dim[0] || v.dim[2] != d.dim[2])
         return arena_printf(a, "winograd_sum: %s does not fit %s", op_text(a, d), op_text(a, v));
-    const char *why = groups_divide(a, "winograd_sum", groups, v.dim[1]);
-    if (!why) why = groups_divide(a, "winograd_sum", groups, d.dim[1]);
+    const char *why = op_groups(a, "winograd_sum", groups, v.dim[1]);
+    if (!why) why = op_groups(a, "winograd_sum", groups, d.dim[1]);
     if (why) return why;
     return op_result(a, type_param(3, v.dim[0], d.dim[1], v.dim[1] / groups, 0), out);
 }
@@ -148,7 +143,7 @@ const char *winograd_weights_shape(Arena *a, const Attr *attr, int nargs, const 
 
 /* ---- reference ---- */
 
-enum { PLACES_MAX = WINOGRAD_N_MAX * WINOGRAD_N_MAX, LINE_BYTES = 64 };
+enum { PLACES_MAX = WINOGRAD_N_MAX * WINOGRAD_N_MAX };
 
 /* out = x in x^T, all dense. */
 static void transform_eval(const WinogradMatrix *x, const double *in, double *out) {
@@ -346,7 +341,7 @@ static Affine group_axis(Lower *lw, Nest *nest, int64_t groups, int64_t channels
 /* Vectors of the result that are a line of memory. They belong to out channels of one pack, which are transformed side by side: places lie so far apart that the caches would lose a line before its other
  * part came. */
 static int64_t vectors_of_line(const Lower *lw, Packing u) {
-    int64_t lanes = lower_images(lw), vectors = LINE_BYTES / (4 * lanes);
+    int64_t lanes = lower_images(lw), vectors = LINE / (4 * lanes);
     return vectors == 2 && u.line == lanes && u.pack % vectors == 0 ? vectors : 1; /* of four, the code would be long */
 }
 
