@@ -8,6 +8,8 @@
  * variables' go into one last constant offset, which the code generator folds into the instruction; for each loop there is
  * one addition, made where the loop's variable is (its *home*, a block of its own at the top of the loop) and shared by all
  * accesses that agree up to there, named after the way it went: scratch.b0.h2. So an inner loop sees one pointer for each distinct pattern, however often it is unrolled.
+ * A pointer whose steps no addressing mode scales walks: it is a phi that the end of the loop moves on. LLVM's loop strength reduction, which would find that, stays off
+ * (emit_llvm.c).
  *
  * Locals are one stack slot each. If all their indices are constants then, after unrolling, sroa splits the slot into registers.
  *
@@ -25,7 +27,7 @@
 
 enum { DEPTH_MAX = 80, LANES_MAX = 64, SPACES = SPACE_LOCAL + 1 };
 
-typedef struct Address { LLVMValueRef from; int64_t scale; LLVMValueRef at; } Address;
+typedef struct Address { LLVMValueRef from; int64_t scale; LLVMValueRef at, first; } Address; /* first: that of the first turn, if `at` is a phi */
 
 typedef struct Bind {
     const Var *var;
@@ -34,6 +36,8 @@ typedef struct Bind {
     int64_t multiple;
     LLVMValueRef value;
     LLVMBasicBlockRef home;  /* ends in a branch; addresses go before that */
+    LLVMBasicBlockRef before; /* a loop's variable: where its loop is entered from, with the value `lo` */
+    LLVMValueRef lo;
     VEC(Address) addresses;
 } Bind;
 
@@ -188,19 +192,40 @@ static LLVMValueRef buffer_start(Body *b, const Buffer *buffer, int64_t *rest) {
     BUG("kernel '%s': buffer '%s' has no number", b->k->name, buffer->name);
 }
 
+/* What an instruction of x86 adds without an instruction more. */
+static bool is_scale(int64_t x) { return x == 1 || x == 2 || x == 4 || x == 8; }
+
+/* from + scale * x, x being the variable's value or its first one. */
+static LLVMValueRef scaled_address(Body *b, LLVMValueRef from, LLVMValueRef x, int64_t scale, const char *name) {
+    LLVMValueRef offset = scale == 1 ? x : LLVMBuildNSWMul(b->e->b, x, emit_i64(b->e, scale), "");
+    return LLVMBuildGEP2(b->e->b, b->e->i8, from, &offset, 1, name);
+}
+
+/* A pointer that goes on with its loop; walk_on says how far. */
+static void walk_address(Body *b, const Bind *v, Address *x, const char *name) {
+    LLVMBasicBlockRef here = go_home(b, v->before);
+    x->first = scaled_address(b, x->from, v->lo, x->scale, "");
+    LLVMPositionBuilderBefore(b->e->b, LLVMGetFirstInstruction(v->home));
+    x->at = LLVMBuildPhi(b->e->b, b->e->ptr, name);
+    go_back(b, here);
+}
+
 /* from + scale * variable number i, in bytes, at the variable's home. */
 static LLVMValueRef step_address(Body *b, LLVMValueRef from, int i, int64_t scale) {
     Bind *v = &b->bind[i];
     for (int j = 0; j < v->addresses.n; j++)
         if (v->addresses.at[j].from == from && v->addresses.at[j].scale == scale) return v->addresses.at[j].at;
-    LLVMBasicBlockRef here = go_home(b, v->home);
-    LLVMValueRef offset = scale == 1 ? v->value : LLVMBuildNSWMul(b->e->b, v->value, emit_i64(b->e, scale), "");
     size_t n;
     const char *name = arena_printf(b->e->a, "%s.%s", LLVMGetValueName2(from, &n), v->var->name);
-    LLVMValueRef at = LLVMBuildGEP2(b->e->b, b->e->i8, from, &offset, 1, name);
-    go_back(b, here);
-    VEC_PUSH(b->e->a, &v->addresses, ((Address){ from, scale, at }));
-    return at;
+    Address x = { .from = from, .scale = scale };
+    if (v->before && !is_scale(scale)) walk_address(b, v, &x, name);
+    else {
+        LLVMBasicBlockRef here = go_home(b, v->home);
+        x.at = scaled_address(b, from, v->value, scale, name);
+        go_back(b, here);
+    }
+    VEC_PUSH(b->e->a, &v->addresses, x);
+    return x.at;
 }
 
 typedef struct Place { LLVMValueRef base; int64_t offset, lane_bytes; unsigned align; } Place;
@@ -595,6 +620,13 @@ static int64_t loop_multiple(const Stmt *s) {
     return gcd_i64(lo, s->step);
 }
 
+/* The address of the next turn, at the end of a loop that is entered from `before`. */
+static void walk_on(Body *b, const Address *x, LLVMBasicBlockRef before, LLVMBasicBlockRef latch, int64_t step) {
+    if (!x->first) return;
+    LLVMValueRef by = emit_i64(b->e, x->scale * step), next = LLVMBuildGEP2(b->e->b, b->e->i8, x->at, &by, 1, "");
+    LLVMAddIncoming(x->at, (LLVMValueRef[]){ x->first, next }, (LLVMBasicBlockRef[]){ before, latch }, 2);
+}
+
 static void serial_loop(Body *b, const Stmt *s) {
     Emit *e = b->e;
     int64_t clo = 0, chi = 0;
@@ -618,10 +650,14 @@ static void serial_loop(Body *b, const Stmt *s) {
     LLVMBuildBr(e->b, body);
     LLVMPositionBuilderAtEnd(e->b, body);
     push_value(b, s->var, v, home, loop_multiple(s));
+    Bind *bind = &b->bind[b->depth - 1];
+    bind->before = before;
+    bind->lo = lo;
     list(b, s);
     b->depth--;
     LLVMValueRef next = LLVMBuildNSWAdd(e->b, v, emit_i64(e, s->step), "");
     LLVMBasicBlockRef latch = LLVMGetInsertBlock(e->b);
+    for (int i = 0; i < bind->addresses.n; i++) walk_on(b, &bind->addresses.at[i], before, latch, s->step);
     LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, next, hi, ""), home, after);
     LLVMAddIncoming(v, (LLVMValueRef[]){ lo, next }, (LLVMBasicBlockRef[]){ before, latch }, 2);
     LLVMMoveBasicBlockAfter(after, latch);

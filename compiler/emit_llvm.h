@@ -29,7 +29,7 @@ typedef struct Emitted Emitted;
 Emitted *emit_program(Arena *a, const Program *p, const Diag *d, const Target *target, const EmitOptions *options);
 /* The module, which must be one, as text (with comments about the loops), bitcode, assembly or a position-independent object; appended to out. */
 void emit_write(Emitted *e, CodeKind kind, Text *out);
-/* The object of each part; returns how many there are. The caller frees the texts. */
+/* The object of each part; returns how many there are. The caller frees the texts. The last use of modules that are more than one: code generation rewrites them. */
 int emit_objects(Emitted *e, Text out[EMIT_PARTS_MAX]);
 void emit_free(Emitted *e);
 

@@ -60,7 +60,7 @@ Parts emit_parts(Arena *a, const Program *p, int most, bool share) {
     for (int i = 0; i < n; i++) {
         const Kernel *k = p->kernels.at[i];
         if (share) parts.like[i] = loop_likeness(a, k);
-        Family *f = parts.family[i] = family_of(a, &known, share ? (const void *)parts.like[i].key : k);
+        Family *f = parts.family[i] = family_of(a, &known, share ? parts.like[i].key : k);
         if (!f->size++) {
             f->weight = code_size(k->body);
             order[families++] = f;

@@ -1,5 +1,7 @@
-/* loop_alike.c: see loop_alike.h. The key is the kernel's text with variables and buffers numbered in the order in which they appear. */
+/* loop_alike.c: see loop_alike.h. The key is the kernel as a row of numbers, with variables and buffers numbered in the order in which they appear. */
 #include "loop_alike.h"
+
+#include <string.h>
 
 #include "map.h"
 
@@ -23,7 +25,22 @@ static int number_of(Writer *w, const void *x, bool *fresh) {
     return *(int *)*at;
 }
 
-static void put(Writer *w, int64_t x) { text_printf(&w->text, "%lld ", (long long)x); }
+/* Seven bits a byte, the low ones first; the last byte has its top bit clear. Small numbers, which are nearly all, take one: kernels are long. */
+static void put_bits(Writer *w, uint64_t x) {
+    char bytes[10];
+    size_t n = 0;
+    for (; x >= 0x80; x >>= 7) bytes[n++] = (char)(x | 0x80);
+    bytes[n++] = (char)x;
+    text_append(&w->text, bytes, n);
+}
+
+static void put(Writer *w, int64_t x) { put_bits(w, (uint64_t)x << 1 ^ (uint64_t)(x >> 63)); }
+
+static void put_real(Writer *w, double x) {
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    put_bits(w, bits);
+}
 
 static void put_var(Writer *w, const Var *v) {
     bool fresh;
@@ -59,7 +76,7 @@ static void put_access(Writer *w, const Buffer *b, const Affine *at) {
 
 static void put_expr(Writer *w, const Expr *e) {
     put(w, e->kind);
-    if (e->kind == EXPR_REAL) text_printf(&w->text, "%a ", e->real);
+    if (e->kind == EXPR_REAL) put_real(w, e->real);
     if (e->kind == EXPR_INT || e->kind == EXPR_INDEX) put_affine(w, e->index);
     if (e->kind == EXPR_LOAD) put_access(w, e->buffer, e->at);
     for (int i = 0; i < expr_operands(e->kind); i++) put_expr(w, e->arg[i]);
@@ -93,12 +110,11 @@ Likeness loop_likeness(Arena *a, const Kernel *k) {
     Writer w = {.a = a, .out = &out};
     const Var *const given[] = {k->lo, k->hi, k->task, k->n, k->blocks, k->chunks};
     for (int i = 0; i < 6; i++) {
-        bool fresh;
-        if (given[i]) put(&w, number_of(&w, given[i], &fresh));
-        else text_printf(&w.text, "- ");
+        if (given[i]) put_var(&w, given[i]);
+        else put(&w, -1);
     }
     put_stmt(&w, k->body);
-    out.key = arena_name(a, w.text.at);
+    out.key = arena_intern(a, w.text.at, w.text.n);
     text_free(&w.text);
     return out;
 }
