@@ -118,25 +118,49 @@ void conv_grad(GradCtx *ctx, Node *n, Node *dy) {
 
 enum { SIDE_X, SIDE_W, SIDE_Y };
 
+typedef struct Walk {
+    const Attr *attr;
+    Type x, w, y;
+    const int *sides;
+    const double *a, *b;
+    double *out;
+} Walk;
+
+/* n triples: the first one's numbers, and from each to the next. */
+static void walk_row(const Walk *k, int64_t n, const int64_t first[3], const int64_t step[3]) {
+    const double *a = k->a + first[k->sides[0]], *b = k->b + first[k->sides[1]];
+    double *out = k->out + first[k->sides[2]];
+    int64_t step_a = step[k->sides[0]], step_b = step[k->sides[1]], step_out = step[k->sides[2]];
+    for (int64_t i = 0; i < n; i++) out[i * step_out] += a[i * step_a] * b[i * step_b];
+}
+
+/* The triples of one number of Y, which is number `y` and stands in row p, column q of channel o of image n. */
+static void walk_sum(const Walk *k, int64_t n, int64_t o, int64_t p, int64_t q, int64_t y) {
+    const int64_t *stride = &k->attr->i[CONV_STRIDE], *pad = &k->attr->i[CONV_PAD], *dilation = &k->attr->i[CONV_DILATION];
+    const int64_t *x = k->x.dim, *w = k->w.dim, places = w[2] * w[3];
+    int64_t group_out = k->y.dim[0] / k->attr->i[CONV_GROUPS], group = o / group_out, left = q * stride[1] - pad[1];
+    int64_t from = left < 0 ? ceil_div(-left, dilation[1]) : 0, to = i64_min(w[3], ceil_div(x[2] - left, dilation[1]));
+    bool by_input = k->attr->i[CONV_BY_INPUT];
+    int64_t step[3] = {[SIDE_X] = dilation[1], [SIDE_W] = by_input ? group_out : 1, [SIDE_Y] = 0};
+    for (int64_t c = 0; c < w[1]; c++) {
+        int64_t channel = group * w[1] + c, place = by_input ? channel * places * group_out + o % group_out : (o * w[1] + c) * places;
+        for (int64_t r = 0; r < w[2]; r++) {
+            int64_t h = p * stride[0] + r * dilation[0] - pad[0];
+            if (h < 0 || h >= x[1]) continue;
+            int64_t first[3] = {[SIDE_X] = ((n * x[0] + channel) * x[1] + h) * x[2] + left + from * dilation[1], [SIDE_W] = place + (r * w[3] + from) * step[SIDE_W], [SIDE_Y] = y};
+            if (from < to) walk_row(k, to - from, first, step);
+        }
+    }
+}
+
 /* out[i_out] += a[i_a] * b[i_b] for every triple (i_X, i_W, i_Y) of the sum; `sides` tells which of the three is which. */
 static void conv_walk(const Attr *attr, Type x, Type w, Type y, int64_t batch, const int sides[3], const double *a, const double *b, double *out) {
-    const int64_t *stride = &attr->i[CONV_STRIDE], *pad = &attr->i[CONV_PAD], *dilation = &attr->i[CONV_DILATION];
-    int64_t group_out = y.dim[0] / attr->i[CONV_GROUPS];
-    int64_t at[3];
+    Walk k = {attr, x, w, y, sides, a, b, out};
+    int64_t i = 0;
     for (int64_t n = 0; n < batch; n++)
         for (int64_t o = 0; o < y.dim[0]; o++)
-            for (int64_t p = 0; p < y.dim[1] * y.dim[2]; p++)
-                for (int64_t c = 0; c < w.dim[1]; c++)
-                    for (int64_t k = 0; k < w.dim[2] * w.dim[3]; k++) {
-                        int64_t h = p / y.dim[2] * stride[0] + k / w.dim[3] * dilation[0] - pad[0];
-                        int64_t v = p % y.dim[2] * stride[1] + k % w.dim[3] * dilation[1] - pad[1];
-                        if (h < 0 || h >= x.dim[1] || v < 0 || v >= x.dim[2]) continue;
-                        int64_t channel = o / group_out * w.dim[1] + c;
-                        at[SIDE_X] = ((n * x.dim[0] + channel) * x.dim[1] + h) * x.dim[2] + v;
-                        at[SIDE_W] = attr->i[CONV_BY_INPUT] ? (channel * w.dim[2] * w.dim[3] + k) * group_out + o % group_out : (o * w.dim[1] + c) * w.dim[2] * w.dim[3] + k;
-                        at[SIDE_Y] = (n * y.dim[0] + o) * y.dim[1] * y.dim[2] + p;
-                        out[at[sides[2]]] += a[at[sides[0]]] * b[at[sides[1]]];
-                    }
+            for (int64_t p = 0; p < y.dim[1]; p++)
+                for (int64_t q = 0; q < y.dim[2]; q++) walk_sum(&k, n, o, p, q, i++);
 }
 
 static void clear(const Node *n, int64_t batch, double *out) {
