@@ -71,7 +71,7 @@ bool schedule_fills_lanes(int64_t count, int lanes) { return lanes > 1 && 4 * co
 
 double schedule_bytes_per_cycle(double bytes) { return bytes <= BYTES_NEAR ? 32 : bytes <= BYTES_FAR ? 16 : 8; }
 
-enum { TILED_AXES = 3, ROW_BYTES = 512 << 10 /* of data, beside weights in a core's own cache */ };
+enum { TILED_AXES = 3, ROW_BYTES = 512 << 10 /* of data, beside weights in a core's own cache */, BYTES_FIRST = 32 << 10 /* of a core's nearest cache */ };
 
 /* Bytes of one lane block of what e loads. */
 static int64_t block_bytes(const Expr *e) {
@@ -127,7 +127,6 @@ static int64_t wide_lines(const Search *q, const Expr *load, const int64_t size[
 /* Cycles of one step's lines of the operand whose numbers are spread, parameters that fill more than a first-level cache: where they lie apart along the tile, as those of a kernel's one place do,
  * each line serves as many steps as the sum has places side by side. */
 static double spread_cycles(const Search *q, const Expr *load, const int64_t size[AXIS_MAX], const int axes[TILED_AXES]) {
-    enum { BYTES_FIRST = 32 << 10 };
     double lines = 1, steps = 1;
     if (!is_weights(load->buffer) || block_bytes(load) * load->buffer->dim[0] <= BYTES_FIRST) return 0;
     for (int k = 0; k < TILED_AXES; k++) {
@@ -282,7 +281,7 @@ static void choose_peeled(const Search *q, Schedule *s) {
     }
 }
 
-/* Lines of a vector that `data` reads while all points of `axis` and of the sum are gone through, and a tile of each other axis. */
+/* Lines of a vector that `data` reads while all points of `axis` (negative: of none) and of the sum are gone through, and a tile of each other axis. */
 static int64_t lines_along(const Search *q, const Expr *data, int axis) {
     int64_t lines = 1;
     for (int d = 0; d < data->buffer->rank; d++) {
@@ -297,15 +296,22 @@ static int64_t lines_along(const Search *q, const Expr *data, int axis) {
     return lines;
 }
 
+/* Does the innermost tiled axis of the data stay innermost? A row of the data, all channels of it, then comes from a core's own cache for each tile of weights: unless that is too much for
+ * it; or the nearest cache has room for the data of one tile and not for the row, and vectors are half a line: they take twice as many lines a multiply-add, where a tile of weights takes few. */
+static bool row_stays(const Search *q, const Expr *data, int last) {
+    int64_t vector = 4 * q->lanes, row = capped_mul(lines_along(q, data, last), vector), tile = capped_mul(lines_along(q, data, -1), vector);
+    return row <= BYTES_FIRST || (row <= ROW_BYTES && (vector >= LINE || tile > BYTES_FIRST));
+}
+
 /* Tile loops of a contraction: axes along which the lane operand (the data) moves go outside of those along which only the
- * other (the weights) moves, but the innermost tiled one: a row of the data stays near for all weights. Where a row is too much for that, what a tile needs of it stays. */
+ * other (the weights) moves, but the innermost tiled one where a row of the data is to stay near for all weights. Where it is not, what a tile needs of it stays. */
 static void choose_order(const Search *q, const Var *l, Schedule *s) {
     const Expr *data = l && expr_uses(q->a, l) ? q->a : q->b, *other = data == q->a ? q->b : q->a;
     if (!l || !expr_uses(data, l) || expr_uses(other, l)) return;
     int order[AXIS_MAX], k = 0, last = -1, nspace = schedule_space_axes(q->n);
     for (int i = 0; i < nspace; i++)
         if (expr_uses(data, q->n->axis[s->order[i]].var)) last = s->order[i];
-    bool near = last < 0 || capped_mul(lines_along(q, data, last), 4 * q->lanes) <= ROW_BYTES;
+    bool near = last < 0 || row_stays(q, data, last);
     for (int i = 0; i < nspace; i++)
         if ((s->order[i] != last || !near) && expr_uses(data, q->n->axis[s->order[i]].var)) order[k++] = s->order[i];
     for (int i = 0; i < nspace; i++)
