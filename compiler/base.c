@@ -197,13 +197,15 @@ void text_vprintf(Text *t, const char *fmt, va_list ap) {
     va_list again;
     va_copy(again, ap);
     text_reserve(t, 0);
-    size_t room = t->cap - t->n, n = (size_t)vsnprintf(t->at + t->n, room, fmt, ap);
-    if (n >= room) {
-        text_reserve(t, n);
-        vsnprintf(t->at + t->n, n + 1, fmt, again);
+    size_t room = t->cap - t->n;
+    int n = vsnprintf(t->at + t->n, room, fmt, ap);
+    ENSURE(n >= 0);
+    if ((size_t)n >= room) {
+        text_reserve(t, (size_t)n);
+        vsnprintf(t->at + t->n, (size_t)n + 1, fmt, again);
     }
     va_end(again);
-    t->n += n;
+    t->n += (size_t)n;
 }
 
 void text_printf(Text *t, const char *fmt, ...) {

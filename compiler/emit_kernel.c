@@ -192,7 +192,7 @@ static LLVMValueRef buffer_start(Body *b, const Buffer *buffer, int64_t *rest) {
     BUG("kernel '%s': buffer '%s' has no number", b->k->name, buffer->name);
 }
 
-/* What an instruction of x86 adds without an instruction more. */
+/* What an instruction of x86 adds without an instruction more. (Elsewhere loop strength reduction has the last word.) */
 static bool is_scale(int64_t x) { return x == 1 || x == 2 || x == 4 || x == 8; }
 
 /* from + scale * x, x being the variable's value or its first one. */
@@ -243,11 +243,12 @@ static Place find_place(Body *b, const Buffer *buffer, const Affine *at) {
     for (int i = 0; i < buffer->rank; i++) resolve_add(b, at[i], buffer->stride[i] * bytes, &r);
     Place p = { start, r.c, r.lane, 0 };
     int64_t divisor = gcd_i64(aligned ? 64 : bytes, r.c < 0 ? -r.c : r.c);
+    if (aligned && b->shared && buffer->space != SPACE_LOCAL) divisor = gcd_i64(divisor, buffer->offset); /* which is not in r.c: kernels alike have it aligned alike */
     for (int i = 0; i < r.top; i++) {
         if (r.k[i] == 0) continue;
         p.base = step_address(b, p.base, i, r.k[i]);
-        int64_t scale = r.k[i] < 0 ? -r.k[i] : r.k[i];
-        divisor = gcd_i64(divisor, scale * b->bind[i].multiple);
+        uint64_t scale = (uint64_t)(r.k[i] < 0 ? -r.k[i] : r.k[i]);
+        divisor = gcd_i64(divisor, (int64_t)(scale * (uint64_t)b->bind[i].multiple % 64)); /* divisor divides 64 */
     }
     p.align = (unsigned)(divisor & -divisor);
     return p;
@@ -623,7 +624,7 @@ static int64_t loop_multiple(const Stmt *s) {
 /* The address of the next turn, at the end of a loop that is entered from `before`. */
 static void walk_on(Body *b, const Address *x, LLVMBasicBlockRef before, LLVMBasicBlockRef latch, int64_t step) {
     if (!x->first) return;
-    LLVMValueRef by = emit_i64(b->e, x->scale * step), next = LLVMBuildGEP2(b->e->b, b->e->i8, x->at, &by, 1, "");
+    LLVMValueRef by = emit_i64(b->e, (int64_t)((uint64_t)x->scale * (uint64_t)step)), next = LLVMBuildGEP2(b->e->b, b->e->i8, x->at, &by, 1, "");
     LLVMAddIncoming(x->at, (LLVMValueRef[]){ x->first, next }, (LLVMBasicBlockRef[]){ before, latch }, 2);
 }
 

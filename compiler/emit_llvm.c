@@ -102,22 +102,26 @@ static void init_target(const Target *t) {
     }
 }
 
-/* Addresses are made where their loops' variables are (emit_kernel.c), so that there is little for loop strength reduction to win: its loops have one or two in a
-   hundred instructions less, and take a sixth of the code generator's time. */
-static void set_code_generator(void) {
+/* Pointers go on with their loops where no addressing mode scales the variable (emit_kernel.c). Loop strength reduction, which looks for such pointers, takes a sixth of
+   the code generator's time, and finds half of a hundredth less instructions in inner loops (docs/performance.md; for x86). */
+static void set_code_generator(const Target *t) {
     static bool done; /* LLVM takes each option once */
-    if (!done) LLVMParseCommandLineOptions(2, (const char *const[]){ "netc", "-disable-lsr" }, NULL);
+    if (t->x86 && !done) LLVMParseCommandLineOptions(2, (const char *const[]){ "netc", "-disable-lsr" }, NULL);
     done = true;
 }
 
+/* For x86 LLVM's default level adds to the one below another scheduling of the finished code, and nothing else: an eighth of the time for no difference on
+   processors that schedule by themselves. */
+static LLVMCodeGenOptLevel code_level(const Target *t, int opt_level) {
+    static const LLVMCodeGenOptLevel levels[] = { LLVMCodeGenLevelNone, LLVMCodeGenLevelLess, LLVMCodeGenLevelDefault, LLVMCodeGenLevelAggressive };
+    return t->x86 && opt_level == 2 ? LLVMCodeGenLevelLess : levels[opt_level];
+}
+
 static LLVMTargetMachineRef open_machine(const Target *t, int opt_level) {
-    /* For x86 the default level adds to the one below another scheduling of the finished code, and nothing else: an eighth of the time for no difference on
-       processors that schedule by themselves. */
-    static const LLVMCodeGenOptLevel code_levels[] = { LLVMCodeGenLevelNone, LLVMCodeGenLevelLess, LLVMCodeGenLevelLess, LLVMCodeGenLevelAggressive };
     LLVMTargetRef target;
     char *message = NULL;
     if (LLVMGetTargetFromTriple(t->triple, &target, &message)) BUG("LLVM knows no target '%s': %s", t->triple, message);
-    return LLVMCreateTargetMachine(target, t->triple, t->cpu, "", code_levels[opt_level], LLVMRelocPIC, LLVMCodeModelDefault);
+    return LLVMCreateTargetMachine(target, t->triple, t->cpu, "", code_level(t, opt_level), LLVMRelocPIC, LLVMCodeModelDefault);
 }
 
 static void open_types(Emit *e) {
@@ -211,7 +215,7 @@ Emitted *emit_program(Arena *a, const Program *p, const Diag *d, const Target *t
     Job job[EMIT_PARTS_MAX];
     *out = (Emitted){ .a = a, .p = p, .target = target, .parts = parts, .n = parts.n };
     init_target(target);
-    set_code_generator();
+    set_code_generator(target);
     for (int i = 0; i < parts.n; i++)
         job[i] = (Job){ .e = { .p = p, .diag = d, .target = target, .options = *options, .parts = &parts, .part = i }, .out = &out->part[i] };
     run_jobs(job, parts.n, emit_part);

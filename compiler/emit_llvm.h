@@ -12,7 +12,7 @@
 #include "target.h"
 
 typedef struct EmitOptions {
-    int opt_level;   /* 0 .. 3: at 0, code as it was written down; from 1 on, redundancies are removed; the rest is the code generator's level */
+    int opt_level;   /* 0 .. 3: at 0, code as it was written down; from 1 on, redundancies are removed; the rest is the code generator's level, the same for 1 and 2 with x86 */
     bool debug;      /* line tables to the source */
     bool share;      /* kernels alike (loop_alike.h) have one body */
     int parts;       /* 0 or 1: one module; else up to so many, made side by side on threads of their own: for objects only */

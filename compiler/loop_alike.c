@@ -65,8 +65,12 @@ static void put_buffer(Writer *w, const Buffer *b) {
     put(w, b->rank);
     put(w, b->base);
     for (int i = 0; i < b->rank; i++) put(w, b->stride[i]);
-    if (b->space == SPACE_LOCAL) put(w, b->bytes);
-    else VEC_PUSH(w->a, &w->out->buffers, b);
+    if (b->space == SPACE_LOCAL) {
+        put(w, b->bytes);
+        return;
+    }
+    put(w, gcd_i64(LINE, b->offset)); /* code counts on what its buffers are aligned to */
+    VEC_PUSH(w->a, &w->out->buffers, b);
 }
 
 static void put_access(Writer *w, const Buffer *b, const Affine *at) {

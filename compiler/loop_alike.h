@@ -5,7 +5,7 @@
 #include "loop.h"
 
 typedef struct Likeness {
-    const void *key;              /* interned: equal for kernels that differ in names, places in the source, and their buffers' offsets only */
+    const void *key;              /* interned: equal for kernels that differ in names, places in the source, and their buffers' offsets only, which have the like alignment */
     VEC(const Buffer *) buffers;  /* all but locals, in the order of their first use: kernels alike use the like one at the like place */
 } Likeness;
 

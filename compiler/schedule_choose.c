@@ -297,7 +297,7 @@ static int64_t lines_along(const Search *q, const Expr *data, int axis) {
 }
 
 /* Does the innermost tiled axis of the data stay innermost? A row of the data, all channels of it, then comes from a core's own cache for each tile of weights: unless that is too much for
- * it; or the nearest cache has room for the data of one tile and not for the row, and vectors are half a line: they take twice as many lines a multiply-add, where a tile of weights takes few. */
+ * it; or the nearest cache has room for the data of one tile and not for the row, and vectors are shorter than a line (measured with half of one): they take more lines a multiply-add, where a tile of weights takes few. */
 static bool row_stays(const Search *q, const Expr *data, int last) {
     int64_t vector = 4 * q->lanes, row = capped_mul(lines_along(q, data, last), vector), tile = capped_mul(lines_along(q, data, -1), vector);
     return row <= BYTES_FIRST || (row <= ROW_BYTES && (vector >= LINE || tile > BYTES_FIRST));

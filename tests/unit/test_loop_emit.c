@@ -1,4 +1,5 @@
 /* test_loop_emit.c: programs of loops, compiled and run, against the same sums written in C; and a look at their assembly. */
+#include "../../compiler/loop_alike.h"
 #include "loop_harness.h"
 
 #include <check.h>
@@ -386,6 +387,30 @@ START_TEST(blocks) {
 }
 END_TEST
 
+/* ---- kernels alike ---- */
+
+/* y = x + add of each block's lanes, from other buffers each time: how the kernel is known among others. */
+static const void *likeness_of(Harness *h, const char *name, int64_t offset, double add) {
+    harness_kernel(h, name, 0, 0);
+    Buffer *x = harness_buffer(h, "x", ELEM_F32, SPACE_ARENA, 2, (int64_t[]){ -1, 4 }, 0), *y = harness_buffer(h, "y", ELEM_F32, SPACE_ARENA, 2, (int64_t[]){ -1, 4 }, 0);
+    y->offset = offset;
+    Stmt *nb = block_loop(h), *l = harness_loop(h, nb, LOOP_LANE, "l", 0, 4);
+    STORE(l, y, expr_binary(h->a, EXPR_ADD, LOAD(x, V(nb), V(l)), expr_real(h->a, add)), V(nb), V(l));
+    return loop_likeness(h->a, h->k).key;
+}
+
+/* Where buffers lie is all the same, but not what their places are multiples of, on which code for their vectors counts. */
+START_TEST(alike) {
+    Harness hh = harness_new(4, 20, 2), *h = &hh;
+    const void *key = likeness_of(h, "a", 4096, 0.5);
+    ck_assert_ptr_eq(likeness_of(h, "b", 64, 0.5), key);
+    ck_assert_ptr_ne(likeness_of(h, "c", 4100, 0.5), key);
+    ck_assert_ptr_ne(likeness_of(h, "d", 4096, -0.5), key);
+    ck_assert_ptr_ne(likeness_of(h, "e", 4096, 0.0), likeness_of(h, "f", 4096, -0.0));
+    harness_free(h);
+}
+END_TEST
+
 /* ---- the descriptor ---- */
 
 START_TEST(model) {
@@ -535,6 +560,7 @@ int main(void) {
     tcase_add_loop_test(tc, items, 0, 3);
     tcase_add_test(tc, blocks);
     tcase_add_test(tc, turns);
+    tcase_add_test(tc, alike);
     tcase_add_test(tc, model);
     tcase_add_test(tc, targets);
     tcase_add_test(tc, foreign);
