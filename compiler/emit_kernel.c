@@ -242,13 +242,13 @@ static Place find_place(Body *b, const Buffer *buffer, const Affine *at) {
     r.c = buffer->base * bytes + rest;
     for (int i = 0; i < buffer->rank; i++) resolve_add(b, at[i], buffer->stride[i] * bytes, &r);
     Place p = { start, r.c, r.lane, 0 };
-    int64_t divisor = gcd_i64(aligned ? 64 : bytes, r.c < 0 ? -r.c : r.c);
+    int64_t divisor = gcd_i64(aligned ? LINE : bytes, r.c < 0 ? -r.c : r.c);
     if (aligned && b->shared && buffer->space != SPACE_LOCAL) divisor = gcd_i64(divisor, buffer->offset); /* which is not in r.c: kernels alike have it aligned alike */
     for (int i = 0; i < r.top; i++) {
         if (r.k[i] == 0) continue;
         p.base = step_address(b, p.base, i, r.k[i]);
         uint64_t scale = (uint64_t)(r.k[i] < 0 ? -r.k[i] : r.k[i]);
-        divisor = gcd_i64(divisor, (int64_t)(scale * (uint64_t)b->bind[i].multiple % 64)); /* divisor divides 64 */
+        divisor = gcd_i64(divisor, (int64_t)(scale * (uint64_t)b->bind[i].multiple % LINE)); /* which divisor divides */
     }
     p.align = (unsigned)(divisor & -divisor);
     return p;

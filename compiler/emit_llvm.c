@@ -103,15 +103,16 @@ static void init_target(const Target *t) {
 }
 
 /* Pointers go on with their loops where no addressing mode scales the variable (emit_kernel.c). Loop strength reduction, which looks for such pointers, takes a sixth of
-   the code generator's time, and finds half of a hundredth less instructions in inner loops (docs/performance.md; for x86). */
+ * the code generator's time, and finds half of a hundredth less instructions in inner loops (docs/performance.md; for x86). */
 static void set_code_generator(const Target *t) {
     static bool done; /* LLVM takes each option once */
-    if (t->x86 && !done) LLVMParseCommandLineOptions(2, (const char *const[]){ "netc", "-disable-lsr" }, NULL);
+    if (!t->x86 || done) return;
+    LLVMParseCommandLineOptions(2, (const char *const[]){ "netc", "-disable-lsr" }, NULL);
     done = true;
 }
 
 /* For x86 LLVM's default level adds to the one below another scheduling of the finished code, and nothing else: an eighth of the time for no difference on
-   processors that schedule by themselves. */
+ * processors that schedule by themselves. */
 static LLVMCodeGenOptLevel code_level(const Target *t, int opt_level) {
     static const LLVMCodeGenOptLevel levels[] = { LLVMCodeGenLevelNone, LLVMCodeGenLevelLess, LLVMCodeGenLevelDefault, LLVMCodeGenLevelAggressive };
     return t->x86 && opt_level == 2 ? LLVMCodeGenLevelLess : levels[opt_level];

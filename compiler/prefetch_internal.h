@@ -4,7 +4,6 @@
 
 #include "prefetch.h"
 
-
 /* Is it a loop of that kind? (The list of a kernel's statements is none.) */
 bool prefetch_is_loop(const Stmt *s, LoopKind kind);
 /* Passes of a loop whose bounds are numbers; 0: not known. */
