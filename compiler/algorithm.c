@@ -4,14 +4,14 @@
 
 #include "winograd.h"
 
-static const double direct_efficiency = 0.90, direct_sum_efficiency = 0.72, product_efficiency = 0.90; /* of the peak, as measured (docs/performance.md) */
+static const double direct_efficiency = 0.90, direct_sum_efficiency = 0.72, turned_sum_efficiency = 0.87, product_efficiency = 0.90, turned_product_efficiency = 0.78; /* of the peak, as measured (docs/performance.md) */
 static const double margin = 0.85;    /* Winograd's has to be faster by this: its errors are larger, and nothing but pointwise operators is fused behind it */
 static const double spilled = 2.5;    /* a transform has more values at hand than there are registers: its cycles for each instruction */
 enum { LANE_SUM_CYCLES = 5, TURN_CYCLES = 6 };
 
-/* What a convolution and its adjoints have in common: y[k] (rows x cols) from x[c] by kernels of r x r, in so many groups of k and c channels. `share`: of the direct sum's products, that which is
- * not left out, since it is with zeros around a small picture. */
-typedef struct Shape { int r; int64_t groups, k, c, rows, cols; double share; } Shape;
+/* What a convolution and its adjoints have in common: pictures of rows x cols of k channels from c by kernels of r x r, in so many groups of k and c channels, those of dx (turned) in tiles of `points` points for each
+ * of dy's. `share`: of the direct sum's products, that which is not left out, since it is with zeros around a small picture. */
+typedef struct Shape { bool turned; int r, stride, pad, points; int64_t groups, k, c, rows, cols; double share; } Shape;
 
 typedef struct Choice { int tile; double cycles; int64_t pack; } Choice; /* tile 0: direct */
 
@@ -25,9 +25,12 @@ typedef struct Pass {
 
 static double far_cycles(const Pass *p, double bytes) { return bytes / schedule_bytes_per_cycle(bytes) * p->options->machine.fmas; }
 static double vector_bytes(const Pass *p) { return 4.0 * p->options->machine.lanes; }
-static int64_t tiles_of(const Shape *s, int tile) { return ceil_div(s->rows, tile) * ceil_div(s->cols, tile); }
+static int64_t tiles_down(const Shape *s, int tile) { return ceil_div(s->rows, tile * s->points); }
+static int64_t tiles_across(const Shape *s, int tile) { return ceil_div(s->cols, tile * s->points); }
+static int64_t tiles_of(const Shape *s, int tile) { return tiles_down(s, tile) * tiles_across(s, tile); }
 static int square(int x) { return x * x; }
-static int64_t direct_macs(const Shape *s) { return square(s->r) * s->groups * s->k * s->c * s->rows * s->cols; }
+static int64_t direct_macs(const Shape *s) { return square(s->r) * s->groups * s->k * s->c * ceil_div(s->rows, s->points) * ceil_div(s->cols, s->points); }
+static WinogradWay way_of(const Shape *s, int tile) { return (WinogradWay){tile, s->r, s->stride, s->pad}; }
 
 /* Cycles of a two-dimensional transform of one tile of vectors, and of moving its result on. */
 static double transform_cycles(const Pass *p, const WinogradMatrix *x, double moved, double in_all) {
@@ -76,12 +79,12 @@ static int64_t line_of(const Pass *p, int64_t c) {
 }
 
 static TileShape shape_of(const Shape *s, int tile, int64_t places) {
-    return (TileShape){ceil_div(s->rows, tile), ceil_div(s->cols, tile), places, s->groups * (s->k + s->c), s->groups, s->groups * s->k * s->c};
+    return (TileShape){tiles_down(s, tile), tiles_across(s, tile), places, s->groups * (s->k + s->c), s->groups, s->groups * s->k * s->c};
 }
 
-/* Of forward or backward_data. */
+/* Of forward or (more points a tile) backward_data. */
 static Choice price_product(const Pass *p, const Shape *s, int tile) {
-    Winograd f = winograd_form(tile, s->r);
+    Winograd f = s->turned ? winograd_conv_dx(way_of(s, tile)) : winograd_conv(way_of(s, tile));
     double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, groups = (double)s->groups, one;
     Choice x = {.tile = tile};
     bool across = plan_goes_across(p->options, 4 * square(f.n) * s->groups * s->k * s->c, (int64_t)p->blocks);
@@ -103,19 +106,22 @@ static Choice price_product(const Pass *p, const Shape *s, int tile) {
     return x;
 }
 
-/* Of backward_weights. */
+/* Of backward_weights. What the sum reads of far tiles comes while it multiplies, but not wholly (cost.h). */
 static Choice price_sum(const Pass *p, const Shape *s, int tile) {
-    Winograd f = winograd_form(s->r, tile);
-    double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, groups = (double)s->groups, in_all = places * tiles * groups * (k + c);
+    Winograd f = winograd_conv_dw(way_of(s, tile));
+    double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, groups = (double)s->groups, numbers = places * tiles * groups * (k + c), in_all = numbers;
     bool parts = places * groups * k * c * p->blocks * 4 <= PARTIAL_BYTES;
     bool turned = schedule_fills_lanes(s->c, p->options->machine.lanes);
     TileShape shape = shape_of(s, tile, square(f.n));
     TileTurns turns = plan_tile_turns(p->options, &shape);
     if (turns.steps && turned && parts && plan_sum_takes_turns(&shape, square(f.n) * s->groups * s->k * s->c, p->options->machine.lanes))
         in_all = places * (double)turns.columns * (double)turns.groups * (k + c);
+    else if (!parts)
+        in_all *= p->blocks; /* all tiles are made before the sum */
     double folds = turned ? places * c * tiles * TURN_CYCLES : places * k * c * LANE_SUM_CYCLES / (parts ? 1 : p->blocks);
     Choice x = {.tile = tile, .pack = 1};
-    x.cycles = groups * (places * k * c * tiles / product_efficiency + folds);
+    double sum = groups * places * k * c * tiles / (turned ? turned_product_efficiency : product_efficiency), reading = far_cycles(p, in_all * vector_bytes(p)) * numbers / in_all;
+    x.cycles = (sum > reading ? sum + reading / 2 : reading + sum / 2) + groups * folds;
     x.cycles += groups * (c * tiles * transform_cycles(p, &f.input, places, in_all) + k * tiles * transform_cycles(p, &f.kernel, places, in_all));
     x.cycles += groups * k * c / p->blocks * (6 * square(s->r) + transform_cycles(p, &f.output, places, places * groups * k * c / p->options->machine.lanes) / p->options->machine.lanes);
     return x;
@@ -125,7 +131,8 @@ static Choice price_sum(const Pass *p, const Shape *s, int tile) {
 
 static const char *key_of(const Pass *p, const Shape *s, nrt_pass pass) {
     const char *groups = s->groups > 1 ? arena_printf(p->g->arena, " in %lld groups", (long long)s->groups) : "";
-    return arena_printf(p->g->arena, "%s %dx%d %lld->%lld %lldx%lld%s batch %lld", pass_names[pass], s->r, s->r, (long long)(s->groups * s->c), (long long)(s->groups * s->k), (long long)s->rows,
+    const char *steps = s->stride > 1 ? arena_printf(p->g->arena, " stride %d", s->stride) : "";
+    return arena_printf(p->g->arena, "%s %dx%d%s %lld->%lld %lldx%lld%s batch %lld", pass_names[pass], s->r, s->r, steps, (long long)(s->groups * s->c), (long long)(s->groups * s->k), (long long)s->rows,
                         (long long)s->cols, groups, (long long)p->g->model->train.batch);
 }
 
@@ -135,12 +142,12 @@ static int forced_tile(const Pass *p, const char *key) {
     return p->options->tuned ? tuned_find(p->options->tuned, key) : TUNED_UNKNOWN;
 }
 
-/* The best tile beside the direct sum at that share of the peak. Tile 1 saves nothing; the largest has n = WINOGRAD_N_MAX. */
+/* The best tile beside the direct sum at that share of the peak. Tile 1 saves nothing. */
 static Choice best_choice(const Pass *p, const Shape *s, const char *key, double efficiency, Choice (*price)(const Pass *p, const Shape *s, int tile)) {
     double direct = (double)direct_macs(s) * s->share / efficiency;
     Choice best = {.tile = 0, .cycles = direct * margin};
     int forced = forced_tile(p, key);
-    for (int tile = 2; tile + s->r - 1 <= WINOGRAD_N_MAX; tile++) {
+    for (int tile = 2; winograd_fits(tile, s->r, s->stride); tile++) {
         if (forced != TUNED_UNKNOWN && tile != forced) continue;
         Choice x = price(p, s, tile);
         if (forced != TUNED_UNKNOWN || x.cycles < best.cycles) best = x;
@@ -155,68 +162,81 @@ static Choice choose(const Pass *p, const Shape *s, double efficiency, Choice (*
     return c;
 }
 
-/* May Winograd's way compute it? All with one square kernel of 2 or more, stride and dilation 1. */
+/* May Winograd's way compute it? All with one square kernel of 2 or more, steps shorter than it, dilation 1, and both dimensions in the same phase. */
 static bool has_form(const Node *conv, Type w) {
-    const int64_t *i = conv->attr.i;
+    const int64_t *i = conv->attr.i, stride = i[CONV_STRIDE];
     for (int d = 0; d < 2; d++)
-        if (i[CONV_STRIDE + d] != 1 || i[CONV_DILATION + d] != 1 || i[CONV_PAD + d] >= w.dim[2 + d]) return false;
-    return w.dim[2] == w.dim[3] && w.dim[2] >= 2 && w.dim[2] < WINOGRAD_N_MAX;
+        if (i[CONV_STRIDE + d] != stride || i[CONV_DILATION + d] != 1 || i[CONV_PAD + d] >= w.dim[2 + d]) return false;
+    if (i[CONV_PAD] % stride != i[CONV_PAD + 1] % stride) return false;
+    return w.dim[2] == w.dim[3] && stride < w.dim[2] && winograd_fits(2, w.dim[2], stride);
+}
+
+/* Of n or one of its adjoints, with these weights: y or dy from x. */
+static Shape plain_shape(const Node *n, Type w, Type y) {
+    int64_t stride = n->attr.i[CONV_STRIDE], groups = n->attr.i[CONV_GROUPS];
+    return (Shape){.r = (int)w.dim[2], .stride = (int)stride, .pad = (int)(n->attr.i[CONV_PAD] % stride), .points = 1, .groups = groups, .k = w.dim[0] / groups, .c = w.dim[1], .rows = y.dim[1], .cols = y.dim[2], .share = 1};
 }
 
 /* ---- building ---- */
 
 static Node *tiles_node(Pass *p, Node *x, int tile, const Shape *s, const int64_t pad[2], int use) {
-    Attr attr = {.i = {tile, s->r, pad[0], pad[1], ceil_div(s->rows, tile), ceil_div(s->cols, tile), use}};
+    Attr attr = {.i = {tile, s->r, s->stride, s->turned, pad[0], pad[1], tiles_down(s, tile), tiles_across(s, tile), use}};
     return graph_node(p->g, OP_winograd_data, attr, 1, &x);
 }
 
-/* The convolution of x with w, or (turned) with w turned round and its channels exchanged. */
-static Node *product_node(Pass *p, Node *x, Node *w, const Shape *s, const int64_t pad[2], bool turned) {
+/* The convolution of x with w, or (turned) its adjoint. */
+static Node *product_node(Pass *p, Node *x, Node *w, const Shape *s, const int64_t pad[2]) {
     Choice c = choose(p, s, direct_efficiency, price_product);
     if (!c.tile) return NULL;
     Node *v = tiles_node(p, x, c.tile, s, pad, 0);
-    Node *u = graph_node(p->g, OP_winograd_kernel, (Attr){.i = {c.tile, c.pack, line_of(p, s->c), turned, s->groups}}, 1, &w);
+    Node *u = graph_node(p->g, OP_winograd_kernel, (Attr){.i = {c.tile, c.pack, line_of(p, s->c), s->turned, s->groups, s->stride, s->turned ? s->pad : 0}}, 1, &w);
     Attr direct = {.i = {direct_macs(s), s->groups}};
     Node *m = graph_node(p->g, OP_winograd_product, direct, 2, (Node *[]){v, u});
-    return graph_node(p->g, OP_winograd_image, (Attr){.i = {c.tile, s->r, s->rows, s->cols}}, 1, &m);
+    return graph_node(p->g, OP_winograd_image, (Attr){.i = {c.tile, s->r, s->stride, s->turned, s->turned ? s->pad : 0, s->rows, s->cols}}, 1, &m);
 }
 
 static Node *forward_node(Pass *p, const Node *n, Node *const *arg) {
     Type w = arg[1]->type;
     if (!has_form(n, w)) return NULL;
-    int64_t groups = n->attr.i[CONV_GROUPS];
-    Shape s = {(int)w.dim[2], groups, w.dim[0] / groups, w.dim[1], n->type.dim[1], n->type.dim[2], 1};
-    return product_node(p, arg[0], arg[1], &s, &n->attr.i[CONV_PAD], false);
+    Shape s = plain_shape(n, w, n->type);
+    return product_node(p, arg[0], arg[1], &s, &n->attr.i[CONV_PAD]);
 }
 
-/* Of the products of a row of `size` points with a kernel of r, the share that `from` points of dy have in it; of pictures so large that columns are not gone through one by one, all. */
-static double share_inside(int64_t from, int64_t r, int64_t pad, int64_t size) {
+/* Of the products of a row of `size` points, in steps, with a kernel of r, the share that `from` points of dy have in it; of pictures so large that columns are not gone through one by one, all. */
+static double share_inside(int64_t from, const Shape *s, int64_t pad, int64_t size) {
     enum { WRITTEN_OUT = 8 }; /* as schedule_choose.c does */
     int64_t inside = 0;
     for (int64_t o = 0; o < from && size <= WRITTEN_OUT; o++)
-        for (int64_t k = 0; k < r; k++) inside += o + k >= pad && o + k - pad < size;
-    return size <= WRITTEN_OUT ? (double)inside / (double)(size * r) : 1;
+        for (int64_t k = 0; k < s->r; k++) inside += o * s->stride + k >= pad && o * s->stride + k - pad < size;
+    return size <= WRITTEN_OUT ? (double)inside / (double)(ceil_div(size, s->stride) * s->r) : 1;
 }
 
-/* dx[c] = sum_k of dy[k], padded by r - 1 - pad, with w[k,c] turned round. */
+/* dx, of dy and w with their channels exchanged. */
 static Node *data_node(Pass *p, const Node *n, Node *const *arg) {
     Type w = arg[1]->type;
     if (!has_form(n, w)) return NULL;
-    int64_t groups = n->attr.i[CONV_GROUPS];
-    Shape s = {(int)w.dim[2], groups, w.dim[1], w.dim[0] / groups, n->type.dim[1], n->type.dim[2], 1};
-    for (int d = 0; d < 2; d++) s.share *= share_inside(arg[0]->type.dim[1 + d], w.dim[2 + d], n->attr.i[CONV_PAD + d], n->type.dim[1 + d]);
-    const int64_t pad[2] = {w.dim[2] - 1 - n->attr.i[CONV_PAD], w.dim[3] - 1 - n->attr.i[CONV_PAD + 1]};
-    return product_node(p, arg[0], arg[1], &s, pad, true);
+    Shape s = plain_shape(n, w, n->type);
+    s.turned = true;
+    s.points = s.stride;
+    s.k = w.dim[1];
+    s.c = w.dim[0] / s.groups;
+    for (int d = 0; d < 2; d++) s.share *= share_inside(arg[0]->type.dim[1 + d], &s, n->attr.i[CONV_PAD + d], n->type.dim[1 + d]);
+    return product_node(p, arg[0], arg[1], &s, &n->attr.i[CONV_PAD]);
+}
+
+/* Of the direct sum n: turned round, two vectors of channels share the numbers that they are multiplied with. */
+static double efficiency_of_dw(const Pass *p, const Node *n, const Shape *s) {
+    int64_t lanes = p->options->machine.lanes;
+    bool pairs = s->k % (2 * lanes) == 0 || s->c % (2 * lanes) == 0;
+    return pairs && lower_table[OP_conv_dw]->turns_lanes(n, (int)lanes) ? turned_sum_efficiency : direct_sum_efficiency;
 }
 
 static Node *weights_node(Pass *p, const Node *n, Node *const *arg) {
-    Type dy = arg[1]->type;
     if (!has_form(n, n->type)) return NULL;
-    int64_t groups = n->attr.i[CONV_GROUPS];
-    Shape s = {(int)n->type.dim[2], groups, n->type.dim[0] / groups, n->type.dim[1], dy.dim[1], dy.dim[2], 1};
-    Choice c = choose(p, &s, direct_sum_efficiency, price_sum);
+    Shape s = plain_shape(n, n->type, arg[1]->type);
+    Choice c = choose(p, &s, efficiency_of_dw(p, n, &s), price_sum);
     if (!c.tile) return NULL;
-    Attr form = {.i = {c.tile, s.r}}, direct = {.i = {direct_macs(&s), groups}};
+    Attr form = {.i = {c.tile, s.r, s.stride}}, direct = {.i = {direct_macs(&s), s.groups}};
     Node *v = tiles_node(p, arg[0], c.tile, &s, &n->attr.i[CONV_PAD], 1), *d = graph_node(p->g, OP_winograd_gradient, form, 1, &arg[1]);
     Node *sum = graph_node(p->g, OP_winograd_sum, direct, 2, (Node *[]){v, d});
     return graph_node(p->g, OP_winograd_weights, form, 1, &sum);

@@ -39,6 +39,8 @@ double random_key_value(uint64_t seed, uint64_t step);
 bool batch_norm_owns_statistics(const Node *n);
 /* Do a pool's windows tile the picture x, each point in one? `attr` of the pool or its gradient. */
 bool pool_tiles(const Attr *attr, Type x);
+/* Points of a side of winograd_image's tiles: of y or (turned) of dx. */
+int64_t winograd_image_tile(const Attr *attr);
 /* The type of the weights that weights_by_input has made t of. */
 Type weights_by_output(Type t, int64_t groups);
 /* The type that a shape attribute stands for, without checks. */

@@ -210,8 +210,6 @@ static int count_users(const Plan *p, const bool *needed, const Node *n) {
     return users;
 }
 
-enum { ROWS_OF_TILES = 4, GROUPS_OF_SUM = 1 }; /* attributes of winograd_data; of winograd_product and winograd_sum */
-
 /* So many groups of channels, which divide all, that a row of their tiles is near. */
 static int64_t groups_of_band(const TileShape *s, int64_t row_bytes, int64_t most) {
     int64_t groups = s->groups;
@@ -242,7 +240,7 @@ bool plan_sum_takes_turns(const TileShape *s, int64_t sums, int lanes) {
 
 /* Of tiles v and those that are made of them, or summed with them. */
 static TileShape shape_of(const Node *v, const Node *other, int64_t groups) {
-    return (TileShape){v->attr.i[ROWS_OF_TILES], v->attr.i[ROWS_OF_TILES + 1], v->type.dim[0], v->type.dim[1] + other->type.dim[1], groups, v->type.dim[1] * other->type.dim[1] / groups};
+    return (TileShape){v->attr.i[WINOGRAD_TILES], v->attr.i[WINOGRAD_TILES + 1], v->type.dim[0], v->type.dim[1] + other->type.dim[1], groups, v->type.dim[1] * other->type.dim[1] / groups};
 }
 
 /* Stage `root`: a row of tiles a step, or a band of it. */
@@ -303,21 +301,21 @@ static const Node *rider_beside(const Plan *p, const bool *needed, const Node *n
 static bool has_own_tiles(const Plan *p, const bool *needed, const Node *n) {
     const Node *v = n->arg[0], *d = n->arg[1];
     if (v->op != OP_winograd_data || d->op != OP_winograd_gradient || count_users(p, needed, v) != 1 || count_users(p, needed, d) != 1) return false;
-    return ceil_div(d->arg[0]->type.dim[1], d->attr.i[0]) == v->attr.i[ROWS_OF_TILES];
+    return ceil_div(d->arg[0]->type.dim[1], d->attr.i[WINOGRAD_TILE]) == v->attr.i[WINOGRAD_TILES];
 }
 
 /* In which turns is a partial winograd_sum taken, each of tiles that are made for it? With images in the lanes each step would also add them up over the lanes. */
 static TileTurns sum_turns(const Plan *p, const bool *needed, const Node *n) {
     int lanes = p->options.machine.lanes;
     if (n->op != OP_winograd_sum || !rule_of(n)->turns_lanes(n, lanes) || !sums_partially(p, n) || !has_own_tiles(p, needed, n)) return (TileTurns){0};
-    TileShape s = shape_of(n->arg[0], n->arg[1], n->attr.i[GROUPS_OF_SUM]);
+    TileShape s = shape_of(n->arg[0], n->arg[1], n->attr.i[WINOGRAD_GROUPS]);
     return plan_sum_takes_turns(&s, type_count(n->type), lanes) ? plan_tile_turns(&p->options, &s) : (TileTurns){0};
 }
 
 /* A group of both kinds of tiles and the sum. */
 static Group *add_sum_in_steps(Plan *p, const Node *n, const TileTurns *turns) {
     Group *g = add_group(p, n->arg[0], PER_BLOCK, SUM_PARTIAL);
-    tiles_take_turns(p, g, n->arg[0], n->arg[1], n, n->attr.i[GROUPS_OF_SUM], turns);
+    tiles_take_turns(p, g, n->arg[0], n->arg[1], n, n->attr.i[WINOGRAD_GROUPS], turns);
     return g;
 }
 
@@ -439,7 +437,7 @@ static TileTurns tile_turns(const Plan *p, const bool *needed, const Node *n) {
         if (needed[i] && user->op == OP_winograd_sum && reads_node(user, n)) return sum_turns(p, needed, user);
         if (!needed[i] || user->op != OP_winograd_product || user->arg[0] != n) continue;
         if (domain_of(p, user) != PER_BLOCK || count_users(p, needed, user) != 1) return (TileTurns){0};
-        TileShape s = shape_of(n, user, user->attr.i[GROUPS_OF_SUM]);
+        TileShape s = shape_of(n, user, user->attr.i[WINOGRAD_GROUPS]);
         return plan_tile_turns(&p->options, &s);
     }
     return (TileTurns){0};
@@ -448,7 +446,7 @@ static TileTurns tile_turns(const Plan *p, const bool *needed, const Node *n) {
 /* The product of tiles that were left to it: a group of both. */
 static void place_product(Plan *p, const Node *n, const TileTurns *turns) {
     Group *g = add_group(p, n->arg[0], PER_BLOCK, SUM_NONE);
-    tiles_take_turns(p, g, n->arg[0], n, NULL, n->attr.i[GROUPS_OF_SUM], turns);
+    tiles_take_turns(p, g, n->arg[0], n, NULL, n->attr.i[WINOGRAD_GROUPS], turns);
 }
 
 /* The group whose next stage n becomes, or null: Winograd's pictures from the products before them, or a pool that eats the rows of a
@@ -458,10 +456,9 @@ static Group *stage_before(const Plan *p, const Node *n, int64_t *rows) {
     const Value *v = &p->value[n->arg[0]->id];
     if (v->view || !v->group || v->stage != v->group->nstages - 1) return NULL;
     const Stage *last = &v->group->stage[v->stage];
-    *rows = n->attr.i[0];
+    *rows = n->op == OP_winograd_image ? winograd_image_tile(&n->attr) : 1;
     if (n->op == OP_winograd_image && v->group->nstages == 2 && last->root == n->arg[0]) return v->group;
     if (!is_pool(n) || !pool_tiles(&n->attr, n->arg[0]->type)) return NULL;
-    *rows = 1;
     if (last->root->op == OP_conv && v->group->nstages == 1) return v->group;
     *rows = last->rows / n->attr.i[0];
     if (v->group->bands > 1 && last->band_axis == 2 && last->band % n->attr.i[1]) return NULL;

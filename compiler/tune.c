@@ -23,7 +23,7 @@
 #include "winograd.h"
 
 enum { PLANNED = -1, DIRECT = 1, STEPS = 2, TRIALS = 3, OUTPUT_MOST = 16 << 20 };
-enum { CANDIDATES = WINOGRAD_N_MAX - 1, CHOSEN = CANDIDATES }; /* as planned, the direct sum, tiles of 2 to WINOGRAD_N_MAX - 2; and what is made of them */
+enum { CANDIDATES = WINOGRAD_POINTS_MAX - 1, CHOSEN = CANDIDATES }; /* as planned, the direct sum, tiles of 2 to WINOGRAD_POINTS_MAX - 2; and what is made of them */
 static const double noise = 0.12, least_gain = 0.03;           /* a form has to be better by this: noise is less after several rounds */
 extern char **environ;
 

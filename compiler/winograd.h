@@ -14,23 +14,41 @@
 
 #include "base.h"
 
-enum { WINOGRAD_N_MAX = 8 }; /* of 8 points' n the errors are some 40 u sum|d||g|; with 9 and more they grow beyond use */
+enum {
+    WINOGRAD_POINTS_MAX = 8, /* of 8 points' n the errors are some 40 u sum|d||g|; with 9 and more they grow beyond use */
+    WINOGRAD_SIDE_MAX = 9    /* of a tile of places, where strides put several forms side by side */
+};
 
-typedef struct WinogradMatrix { int rows, cols; double at[WINOGRAD_N_MAX][WINOGRAD_N_MAX]; } WinogradMatrix;
-typedef struct Winograd { int m, r, n; WinogradMatrix input, kernel, output; } Winograd;
+/* Columns (rows) that are powers of the points lie so far apart: those of several phases take turns. */
+typedef struct WinogradMatrix { int rows, cols, rows_apart, cols_apart; double at[WINOGRAD_SIDE_MAX][WINOGRAD_SIDE_MAX]; } WinogradMatrix;
+/* n places; numbers that are read, first and from one tile to the next; those that are made are output.rows, and the next tile's come behind them. */
+typedef struct Winograd { int n, first, step; WinogradMatrix input, kernel, output; } Winograd;
 
-/* F(m, r); m, r >= 1, and m + r - 1 from 2 to WINOGRAD_N_MAX. */
+/* F(m, r); m, r >= 1, and m + r - 1 at most WINOGRAD_POINTS_MAX. Where m or r is 1 there is nothing to save: sums of plain products. */
 Winograd winograd_form(int m, int r);
+
+/* One dimension of a convolution with steps, y[i] = sum_k x[stride i + k - pad] w[k], and of its two gradients, in tiles of y and dy of `tile` points. In steps it is a sum of `stride` correlations without: of every
+ * stride-th number of x, from each of the first ones on, with every stride-th tap. Their forms stand side by side, so n = stride (tile - 1) + kernel: 7 for tiles of 3 points, kernels of 3 and steps of 2, where
+ * direct sums take 9 products a dimension. All that a form needs: */
+typedef struct WinogradWay { int tile, kernel, stride, pad; } WinogradWay;
+/* Is there such a form? 1 <= stride <= kernel, tile >= 1, and neither too many points nor too many places. */
+bool winograd_fits(int64_t tile, int64_t kernel, int64_t stride);
+/* y from x. */
+Winograd winograd_conv(WinogradWay way);
+/* dx from dy, in tiles of stride * tile points of x; w is not turned round, the matrix `kernel` has it so. */
+Winograd winograd_conv_dx(WinogradWay way);
+/* dw from x, whose `input` is winograd_conv's, and dy by `kernel`. */
+Winograd winograd_conv_dw(WinogradWay way);
 
 /* A product with one of the matrices as straight-line code: additions, subtractions and multiply-adds of whole vectors. Rows that
  * belong to the points p and -p share the sums of their even and of their odd terms; so do columns. Steps make the values
  * rows.., in order; a step's terms name inputs (0 .. cols-1) or values made before (cols + step's number). */
 typedef struct WinogradTerm { int from; double factor; } WinogradTerm;
-typedef struct WinogradStep { int n; WinogradTerm term[WINOGRAD_N_MAX]; } WinogradStep;
+typedef struct WinogradStep { int n; WinogradTerm term[WINOGRAD_SIDE_MAX]; } WinogradStep;
 typedef struct WinogradCode {
     int inputs, nsteps;
-    WinogradStep step[3 * WINOGRAD_N_MAX];
-    int out[WINOGRAD_N_MAX]; /* for each row of the matrix the value that it is: an input or a step, as in a term; -1: zero */
+    WinogradStep step[3 * WINOGRAD_SIDE_MAX];
+    int out[WINOGRAD_SIDE_MAX]; /* for each row of the matrix the value that it is: an input or a step, as in a term; -1: zero */
 } WinogradCode;
 
 WinogradCode winograd_code(const WinogradMatrix *x);

@@ -1,15 +1,15 @@
-/* winograd.c: a convolution of stride 1 and its two adjoints in Winograd's way, an operator a step; see ../winograd.h for the matrices and
+/* winograd.c: a convolution and its two adjoints in Winograd's way, an operator a step; see ../winograd.h for the matrices and
  * ../algorithm.h for who makes them out of convolutions.
  *
- * The result of m x m numbers a tile comes from input tiles of n x n, n = m + r - 1, that lie m apart. P = n*n, a place in a tile; T = tiles
- * of an image, in rows; K out and C in channels.
+ * The result of m x m numbers a tile (of dx: stride m a side) comes from squares of its argument that lie m (of x: stride m) apart. P = n*n, a place in a tile;
+ * T = tiles of an image, in rows; K out and C in channels.
  *
  *     data      V[p,c,t] = input x_tile input^T          forward of x; backward_data: of dy
- *     kernel    U[p,k,c] = kernel w kernel^T             for backward_data of w turned round, in and out exchanged
+ *     kernel    U[p,k,c] = kernel w kernel^T             for backward_data with in and out exchanged
  *     product   M[p,k,t] = sum_c U[p,k,c] V[p,c,t]
  *     image     y_tile   = output M output^T
  *
- * and for the gradient of w, where the roles of m and r are exchanged (F(r, m) has the same `input`):
+ * and for the gradient of w, whose form (winograd_conv_dw) has the same `input`:
  *
  *     gradient  D[p,k,t] = kernel' dy_tile kernel'^T
  *     sum       S[p,k,c] = sum_{images, t} D[p,k,t] V[p,c,t]
@@ -28,29 +28,64 @@
 #include "../ops.h"
 #include "../schedule.h"
 
-enum { DATA_PAD = 2, DATA_TILES = 4, KERNEL_PACK = 1, KERNEL_LINE = 2, KERNEL_TURNED = 3, KERNEL_GROUPS = 4, SUM_GROUPS = 1, IMAGE_SIZE = 2 };
+enum { KERNEL_PACK = 1, KERNEL_LINE = 2, KERNEL_TURNED = 3, KERNEL_GROUPS = 4, KERNEL_STRIDE = 5, KERNEL_PAD = 6 };
+enum { PLACES_MAX = WINOGRAD_SIDE_MAX * WINOGRAD_SIDE_MAX };
 
-static int side_of(int64_t tile, int64_t kernel) { return (int)(tile + kernel - 1); }
+/* ---- forms ---- */
+
+static WinogradWay way_of(const Attr *attr, int64_t pad) {
+    return (WinogradWay){(int)attr->i[WINOGRAD_TILE], (int)attr->i[WINOGRAD_KERNEL], (int)attr->i[WINOGRAD_STRIDE], (int)pad};
+}
+
+/* Of winograd_data, in dimension d, and of winograd_image. */
+static Winograd conv_form(const Attr *attr, int64_t pad) { return attr->i[WINOGRAD_TURNED] ? winograd_conv_dx(way_of(attr, pad)) : winograd_conv(way_of(attr, pad)); }
+static Winograd data_form(const Node *n, int d) { return conv_form(&n->attr, n->attr.i[WINOGRAD_PAD + d]); }
+static Winograd image_form(const Node *n) { return conv_form(&n->attr, n->attr.i[WINOGRAD_PAD]); }
+/* Of winograd_gradient and winograd_weights. */
+static Winograd dw_form(const Node *n) { return winograd_conv_dw(way_of(&n->attr, 0)); }
+
+static Winograd kernel_form(const Node *n) {
+    const int64_t *i = n->attr.i;
+    WinogradWay way = {(int)i[WINOGRAD_TILE], (int)n->arg[0]->type.dim[2], (int)i[KERNEL_STRIDE], (int)i[KERNEL_PAD]};
+    return i[KERNEL_TURNED] ? winograd_conv_dx(way) : winograd_conv(way);
+}
 
 /* ---- shapes ---- */
 
-static const char *form_fits(Arena *a, const char *op, int64_t tile, int64_t kernel) {
-    if (tile >= 1 && kernel >= 2 && tile <= WINOGRAD_N_MAX && kernel <= WINOGRAD_N_MAX && side_of(tile, kernel) <= WINOGRAD_N_MAX) return NULL;
-    return arena_printf(a, "%s: there is no F(%lld, %lld) with tiles of at most %d", op, (long long)tile, (long long)kernel, WINOGRAD_N_MAX);
+static const char *form_fits(Arena *a, const char *op, int64_t tile, int64_t kernel, int64_t stride) {
+    if (kernel >= 2 && winograd_fits(tile, kernel, stride)) return NULL;
+    return arena_printf(a, "%s: there is no form for tiles of %lld, kernels of %lld and steps of %lld with at most %d places a side", op, (long long)tile, (long long)kernel, (long long)stride, WINOGRAD_SIDE_MAX);
 }
+
+static const char *attr_fits(Arena *a, const char *op, const Attr *attr) { return form_fits(a, op, attr->i[WINOGRAD_TILE], attr->i[WINOGRAD_KERNEL], attr->i[WINOGRAD_STRIDE]); }
+
+static int64_t places(int64_t tile, int64_t kernel, int64_t stride) {
+    int64_t side = stride * (tile - 1) + kernel;
+    return side * side;
+}
+
+static int64_t places_of(const Attr *attr) { return places(attr->i[WINOGRAD_TILE], attr->i[WINOGRAD_KERNEL], attr->i[WINOGRAD_STRIDE]); }
 
 static bool is_tiles(Type t) { return t.elem == ELEM_F32 && t.batched && t.rank == 3; }
 
-static int64_t places(int64_t tile, int64_t kernel) { return (int64_t)side_of(tile, kernel) * side_of(tile, kernel); }
+/* A convolution's padding, less than its kernel. */
+static const char *pad_fits(Arena *a, const int64_t *pad, int n, int64_t most) {
+    for (int d = 0; d < n; d++)
+        if (pad[d] < 0 || pad[d] > most) return arena_printf(a, "pad must be from 0 to %lld, not %lld", (long long)most, (long long)pad[d]);
+    return NULL;
+}
 
 const char *winograd_data_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
     (void)nargs;
-    const char *why = form_fits(a, "winograd_data", attr->i[0], attr->i[1]);
-    if (!why) why = op_range(a, "pad", &attr->i[DATA_PAD], 2, 0);
-    if (!why) why = op_range(a, "tiles", &attr->i[DATA_TILES], 2, 1);
+    const int64_t *tiles = &attr->i[WINOGRAD_TILES];
+    const char *why = attr_fits(a, "winograd_data", attr);
+    if (!why) why = pad_fits(a, &attr->i[WINOGRAD_PAD], 2, attr->i[WINOGRAD_KERNEL] - 1);
+    if (!why) why = op_range(a, "tiles", tiles, 2, 1);
     if (why) return why;
+    const int64_t *pad = &attr->i[WINOGRAD_PAD], stride = attr->i[WINOGRAD_STRIDE];
+    if (attr->i[WINOGRAD_TURNED] && pad[0] % stride != pad[1] % stride) return arena_printf(a, "winograd_data: pads of %lld and %lld begin in different phases", (long long)pad[0], (long long)pad[1]);
     if (!op_is_image(args[0])) return arena_printf(a, "winograd_data needs an image, got %s", op_text(a, args[0]));
-    return op_result(a, type_batched(3, places(attr->i[0], attr->i[1]), args[0].dim[0], attr->i[DATA_TILES] * attr->i[DATA_TILES + 1]), out);
+    return op_result(a, type_batched(3, places_of(attr), args[0].dim[0], tiles[0] * tiles[1]), out);
 }
 
 /* The channels of weights w, as the transform sees them: `k` out and `c` in of each of the groups. */
@@ -64,14 +99,16 @@ static Channels channels_of(Type w, const Attr *kernel) {
 const char *winograd_kernel_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
     (void)nargs;
     if (!op_is_weight(args[0], 4) || args[0].dim[2] != args[0].dim[3]) return arena_printf(a, "winograd_kernel needs square kernels, got %s", op_text(a, args[0]));
-    const char *why = form_fits(a, "winograd_kernel", attr->i[0], args[0].dim[2]);
+    int64_t tile = attr->i[WINOGRAD_TILE], kernel = args[0].dim[2], stride = attr->i[KERNEL_STRIDE];
+    const char *why = form_fits(a, "winograd_kernel", tile, kernel, stride);
+    if (!why) why = pad_fits(a, &attr->i[KERNEL_PAD], 1, stride - 1);
     if (!why) why = op_groups(a, "winograd_kernel", attr->i[KERNEL_GROUPS], args[0].dim[0]);
     if (why) return why;
     Channels x = channels_of(args[0], attr);
     int64_t pack = attr->i[KERNEL_PACK], line = attr->i[KERNEL_LINE];
     if (pack < 1 || x.k % pack) return arena_printf(a, "winograd_kernel cannot pack %lld channels by %lld", (long long)x.k, (long long)pack);
     if (line < 1 || x.c % line) return arena_printf(a, "winograd_kernel cannot cut %lld channels into lines of %lld", (long long)x.c, (long long)line);
-    return op_result(a, type_param(4, places(attr->i[0], args[0].dim[2]), x.groups * (x.k / pack) * (x.c / line), pack, line), out);
+    return op_result(a, type_param(4, places(tile, kernel, stride), x.groups * (x.k / pack) * (x.c / line), pack, line), out);
 }
 
 /* How U, for sums over cs channels, is cut; packs of all groups. */
@@ -90,7 +127,7 @@ static int64_t packed_at(Packing u, int64_t p, int64_t k, int64_t c) {
 const char *winograd_product_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
     (void)nargs;
     Type v = args[0], u = args[1];
-    int64_t groups = attr->i[SUM_GROUPS];
+    int64_t groups = attr->i[WINOGRAD_GROUPS];
     Packing x = {0};
     const char *why = is_tiles(v) ? op_groups(a, "winograd_product", groups, v.dim[1]) : NULL;
     if (why) return why;
@@ -100,31 +137,34 @@ const char *winograd_product_shape(Arena *a, const Attr *attr, int nargs, const 
     return op_result(a, type_batched(3, v.dim[0], x.packs * x.pack, v.dim[2]), out);
 }
 
+int64_t winograd_image_tile(const Attr *attr) { return attr->i[WINOGRAD_TILE] * (attr->i[WINOGRAD_TURNED] ? attr->i[WINOGRAD_STRIDE] : 1); }
+
 const char *winograd_image_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
     (void)nargs;
-    const int64_t *size = &attr->i[IMAGE_SIZE];
-    const char *why = form_fits(a, "winograd_image", attr->i[0], attr->i[1]);
+    const int64_t *size = &attr->i[WINOGRAD_SIZE];
+    const char *why = attr_fits(a, "winograd_image", attr);
+    if (!why) why = pad_fits(a, &attr->i[WINOGRAD_PAD], 1, attr->i[WINOGRAD_STRIDE] - 1);
     if (!why) why = op_range(a, "size", size, 2, 1);
     if (why) return why;
-    int64_t tiles = ceil_div(size[0], attr->i[0]) * ceil_div(size[1], attr->i[0]);
-    if (!is_tiles(args[0]) || args[0].dim[0] != places(attr->i[0], attr->i[1]) || args[0].dim[2] != tiles)
-        return arena_printf(a, "winograd_image: %s is not %lldx%lld in tiles of %lld", op_text(a, args[0]), (long long)size[0], (long long)size[1], (long long)attr->i[0]);
+    int64_t tile = winograd_image_tile(attr), tiles = ceil_div(size[0], tile) * ceil_div(size[1], tile);
+    if (!is_tiles(args[0]) || args[0].dim[0] != places_of(attr) || args[0].dim[2] != tiles)
+        return arena_printf(a, "winograd_image: %s is not %lldx%lld in tiles of %lld", op_text(a, args[0]), (long long)size[0], (long long)size[1], (long long)tile);
     return op_result(a, type_batched(3, args[0].dim[1], size[0], size[1]), out);
 }
 
 const char *winograd_gradient_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
     (void)nargs;
-    const char *why = form_fits(a, "winograd_gradient", attr->i[0], attr->i[1]);
+    const char *why = attr_fits(a, "winograd_gradient", attr);
     if (why) return why;
     if (!op_is_image(args[0])) return arena_printf(a, "winograd_gradient needs an image, got %s", op_text(a, args[0]));
     int64_t tiles = ceil_div(args[0].dim[1], attr->i[0]) * ceil_div(args[0].dim[2], attr->i[0]);
-    return op_result(a, type_batched(3, places(attr->i[0], attr->i[1]), args[0].dim[0], tiles), out);
+    return op_result(a, type_batched(3, places_of(attr), args[0].dim[0], tiles), out);
 }
 
 const char *winograd_sum_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
     (void)nargs;
     Type v = args[0], d = args[1];
-    int64_t groups = attr->i[SUM_GROUPS];
+    int64_t groups = attr->i[WINOGRAD_GROUPS];
     if (!is_tiles(v) || !is_tiles(d) || v.dim[0] != d.dim[0] || v.dim[2] != d.dim[2])
         return arena_printf(a, "winograd_sum: %s does not fit %s", op_text(a, d), op_text(a, v));
     const char *why = op_groups(a, "winograd_sum", groups, v.dim[1]);
@@ -135,15 +175,13 @@ const char *winograd_sum_shape(Arena *a, const Attr *attr, int nargs, const Type
 
 const char *winograd_weights_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
     (void)nargs;
-    const char *why = form_fits(a, "winograd_weights", attr->i[0], attr->i[1]);
+    const char *why = attr_fits(a, "winograd_weights", attr);
     if (why) return why;
-    if (!op_is_weight(args[0], 3) || args[0].dim[0] != places(attr->i[0], attr->i[1])) return arena_printf(a, "winograd_weights: %s does not fit", op_text(a, args[0]));
-    return op_result(a, type_param(4, args[0].dim[1], args[0].dim[2], attr->i[1], attr->i[1]), out);
+    if (!op_is_weight(args[0], 3) || args[0].dim[0] != places_of(attr)) return arena_printf(a, "winograd_weights: %s does not fit", op_text(a, args[0]));
+    return op_result(a, type_param(4, args[0].dim[1], args[0].dim[2], attr->i[WINOGRAD_KERNEL], attr->i[WINOGRAD_KERNEL]), out);
 }
 
 /* ---- reference ---- */
-
-enum { PLACES_MAX = WINOGRAD_N_MAX * WINOGRAD_N_MAX };
 
 /* out = x in x^T, all dense. */
 static void transform_eval(const WinogradMatrix *x, const double *in, double *out) {
@@ -169,14 +207,14 @@ static void cut(const double *image, int64_t rows, int64_t cols, int64_t row, in
         }
 }
 
-/* Tiles of x, `side` wide and `step` apart from -pad on, each transformed: out[n][p][c][t]. */
-static void tiles_eval(const WinogradMatrix *matrix, const Node *n, int64_t batch, int64_t step, const int64_t pad[2], int64_t tiles_w, const double *x, double *out) {
+/* Tiles of x, from `first` on in both dimensions, each transformed: out[n][p][c][t]. */
+static void tiles_eval(const WinogradMatrix *matrix, const Node *n, int64_t batch, int64_t step, const int64_t first[2], int64_t tiles_w, const double *x, double *out) {
     Type in = n->arg[0]->type;
     int64_t tiles = n->type.dim[2], size = in.dim[1] * in.dim[2];
     double piece[PLACES_MAX], value[PLACES_MAX];
     for (int64_t image = 0; image < batch * in.dim[0]; image++)
         for (int64_t t = 0; t < tiles; t++) {
-            cut(x + image * size, in.dim[1], in.dim[2], t / tiles_w * step - pad[0], t % tiles_w * step - pad[1], matrix->cols, piece);
+            cut(x + image * size, in.dim[1], in.dim[2], t / tiles_w * step + first[0], t % tiles_w * step + first[1], matrix->cols, piece);
             transform_eval(matrix, piece, value);
             int64_t channel = image % in.dim[0], b = image / in.dim[0];
             for (int64_t p = 0; p < n->type.dim[0]; p++) out[((b * n->type.dim[0] + p) * in.dim[0] + channel) * tiles + t] = value[p];
@@ -184,36 +222,35 @@ static void tiles_eval(const WinogradMatrix *matrix, const Node *n, int64_t batc
 }
 
 void winograd_data_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
-    Winograd f = winograd_form((int)n->attr.i[0], (int)n->attr.i[1]);
-    tiles_eval(&f.input, n, batch, f.m, &n->attr.i[DATA_PAD], n->attr.i[DATA_TILES + 1], args[0], out);
+    Winograd f = data_form(n, 0);
+    tiles_eval(&f.input, n, batch, f.step, (const int64_t[2]){f.first, data_form(n, 1).first}, n->attr.i[WINOGRAD_TILES + 1], args[0], out);
 }
 
 void winograd_gradient_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
-    Winograd f = winograd_form((int)n->attr.i[1], (int)n->attr.i[0]);
-    tiles_eval(&f.kernel, n, batch, n->attr.i[0], (const int64_t[2]){0, 0}, ceil_div(n->arg[0]->type.dim[2], n->attr.i[0]), args[0], out);
+    Winograd f = dw_form(n);
+    int64_t tile = n->attr.i[WINOGRAD_TILE];
+    tiles_eval(&f.kernel, n, batch, tile, (const int64_t[2]){0, 0}, ceil_div(n->arg[0]->type.dim[2], tile), args[0], out);
 }
 
 void winograd_kernel_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
     Type w = n->arg[0]->type;
     int r = (int)w.dim[2];
-    Winograd f = winograd_form((int)n->attr.i[0], r);
+    Winograd f = kernel_form(n);
     bool turned = n->attr.i[KERNEL_TURNED] != 0;
     Channels x = channels_of(w, &n->attr);
     Packing u = packing_of(n->type, x.c);
     (void)batch;
     for (int64_t k = 0; k < x.groups * x.k; k++)
         for (int64_t c = 0; c < x.c; c++) {
-            double g[PLACES_MAX], value[PLACES_MAX];
-            const double *from = args[0] + (turned ? (k / x.k * x.c + c) * x.k + k % x.k : k * x.c + c) * r * r;
-            for (int i = 0; i < r * r; i++) g[i] = from[turned ? r * r - 1 - i : i];
-            transform_eval(&f.kernel, g, value);
+            double value[PLACES_MAX];
+            transform_eval(&f.kernel, args[0] + (turned ? (k / x.k * x.c + c) * x.k + k % x.k : k * x.c + c) * r * r, value);
             for (int64_t p = 0; p < n->type.dim[0]; p++) out[packed_at(u, p, k, c)] = value[p];
         }
 }
 
 void winograd_product_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
     Type v = n->arg[0]->type;
-    int64_t ks = n->type.dim[1], groups = n->attr.i[SUM_GROUPS], cs = v.dim[1] / groups;
+    int64_t ks = n->type.dim[1], groups = n->attr.i[WINOGRAD_GROUPS], cs = v.dim[1] / groups;
     Packing u = packing_of(n->arg[1]->type, cs);
     for (int64_t b = 0; b < batch; b++)
         for (int64_t p = 0; p < v.dim[0]; p++)
@@ -227,15 +264,15 @@ void winograd_product_eval(const Node *n, int64_t batch, const double *const *ar
 }
 
 void winograd_image_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
-    Winograd f = winograd_form((int)n->attr.i[0], (int)n->attr.i[1]);
-    int64_t ks = n->type.dim[0], rows = n->type.dim[1], cols = n->type.dim[2], tiles = n->arg[0]->type.dim[2], across = ceil_div(cols, f.m), ps = n->arg[0]->type.dim[0];
+    Winograd f = image_form(n);
+    int64_t ks = n->type.dim[0], rows = n->type.dim[1], cols = n->type.dim[2], tiles = n->arg[0]->type.dim[2], m = f.output.rows, across = ceil_div(cols, m), ps = n->arg[0]->type.dim[0];
     double in[PLACES_MAX], tile[PLACES_MAX];
     for (int64_t image = 0; image < batch * ks; image++)
         for (int64_t t = 0; t < tiles; t++) {
             for (int64_t p = 0; p < ps; p++) in[p] = args[0][((image / ks * ps + p) * ks + image % ks) * tiles + t];
             transform_eval(&f.output, in, tile);
-            for (int i = 0; i < f.m * f.m; i++) {
-                int64_t h = t / across * f.m + i / f.m, w = t % across * f.m + i % f.m;
+            for (int64_t i = 0; i < m * m; i++) {
+                int64_t h = t / across * m + i / m, w = t % across * m + i % m;
                 if (h < rows && w < cols) out[(image * rows + h) * cols + w] = tile[i];
             }
         }
@@ -243,7 +280,7 @@ void winograd_image_eval(const Node *n, int64_t batch, const double *const *args
 
 void winograd_sum_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
     Type v = n->arg[0]->type, d = n->arg[1]->type;
-    int64_t cs = n->type.dim[2], ks = d.dim[1] / n->attr.i[SUM_GROUPS];
+    int64_t cs = n->type.dim[2], ks = d.dim[1] / n->attr.i[WINOGRAD_GROUPS];
     for (int64_t i = 0; i < op_count(n, batch); i++) out[i] = 0;
     for (int64_t b = 0; b < batch; b++)
         for (int64_t p = 0; p < v.dim[0]; p++)
@@ -255,13 +292,13 @@ void winograd_sum_eval(const Node *n, int64_t batch, const double *const *args, 
 }
 
 void winograd_weights_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
-    Winograd f = winograd_form((int)n->attr.i[1], (int)n->attr.i[0]);
+    Winograd f = dw_form(n);
     int64_t kernels = n->type.dim[0] * n->type.dim[1], ps = n->arg[0]->type.dim[0];
     (void)batch;
     for (int64_t k = 0; k < kernels; k++) {
         double in[PLACES_MAX];
         for (int64_t p = 0; p < ps; p++) in[p] = args[0][p * kernels + k];
-        transform_eval(&f.output, in, out + k * f.m * f.m);
+        transform_eval(&f.output, in, out + k * f.output.rows * f.output.rows);
     }
 }
 
@@ -286,7 +323,7 @@ static const Expr *step_value(Lower *lw, const WinogradStep *s, const Expr *cons
 
 /* One line of values through the matrix: in[i * stride] to out[i * stride]. */
 static void transform_line(Lower *lw, Nest *nest, const WinogradCode *c, int rows, const Expr *const *in, int in_stride, const Expr **out, int out_stride) {
-    const Expr *value[WINOGRAD_N_MAX + sizeof c->step / sizeof c->step[0]];
+    const Expr *value[WINOGRAD_SIDE_MAX + sizeof c->step / sizeof c->step[0]];
     for (int i = 0; i < c->inputs; i++) value[i] = in[i * in_stride];
     for (int i = 0; i < c->nsteps; i++) value[c->inputs + i] = nest_let(lower_arena(lw), nest, step_value(lw, &c->step[i], value));
     for (int i = 0; i < rows; i++) out[i * out_stride] = c->out[i] < 0 ? expr_real(lower_arena(lw), 0) : value[c->out[i]];
@@ -303,8 +340,8 @@ static void transform(Lower *lw, Nest *nest, const WinogradMatrix *x, const Expr
 /* v * scale + w + c */
 static Affine pair(Lower *lw, Affine v, int64_t scale, Affine w) { return affine_add(lower_arena(lw), affine_scale(lower_arena(lw), v, scale), w); }
 
-/* Cuts the argument's pictures into tiles, `step` apart from -pad on, and transforms each: data and gradient. */
-static void lower_tiles(Lower *lw, const Node *n, const WinogradMatrix *matrix, int64_t step, const int64_t pad[2], int64_t tiles_h, int64_t tiles_w) {
+/* Cuts the argument's pictures into tiles, `step` apart from `first` on, and transforms each: data and gradient. */
+static void lower_tiles(Lower *lw, const Node *n, const WinogradMatrix *matrix, int64_t step, const int64_t first[2], int64_t tiles_h, int64_t tiles_w) {
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
     Affine channel = lower_band_axis(lw, nest, "c", 1, 0, n->type.dim[1], 1);
@@ -313,7 +350,7 @@ static void lower_tiles(Lower *lw, const Node *n, const WinogradMatrix *matrix, 
     const Affine *at[PLACES_MAX];
     for (int i = 0; i < matrix->cols; i++)
         for (int j = 0; j < matrix->cols; j++) {
-            const Affine *from = lower_at(lw, 3, channel, affine_offset(affine_scale(a, th, step), i - pad[0]), affine_offset(affine_scale(a, tw, step), j - pad[1]));
+            const Affine *from = lower_at(lw, 3, channel, affine_offset(affine_scale(a, th, step), i + first[0]), affine_offset(affine_scale(a, tw, step), j + first[1]));
             in[i * matrix->cols + j] = nest_let(a, nest, lower_load(lw, n->arg[0], from));
         }
     transform(lw, nest, matrix, in, out);
@@ -323,14 +360,15 @@ static void lower_tiles(Lower *lw, const Node *n, const WinogradMatrix *matrix, 
 }
 
 static void lower_data(Lower *lw, const Node *n) {
-    Winograd f = winograd_form((int)n->attr.i[0], (int)n->attr.i[1]);
-    lower_tiles(lw, n, &f.input, f.m, &n->attr.i[DATA_PAD], n->attr.i[DATA_TILES], n->attr.i[DATA_TILES + 1]);
+    Winograd f = data_form(n, 0);
+    const int64_t *tiles = &n->attr.i[WINOGRAD_TILES];
+    lower_tiles(lw, n, &f.input, f.step, (const int64_t[2]){f.first, data_form(n, 1).first}, tiles[0], tiles[1]);
 }
 
 static void lower_gradient(Lower *lw, const Node *n) {
-    Winograd f = winograd_form((int)n->attr.i[1], (int)n->attr.i[0]);
-    Type dy = n->arg[0]->type;
-    lower_tiles(lw, n, &f.kernel, f.r, (const int64_t[2]){0, 0}, ceil_div(dy.dim[1], f.r), ceil_div(dy.dim[2], f.r));
+    Winograd f = dw_form(n);
+    int64_t tile = n->attr.i[WINOGRAD_TILE];
+    lower_tiles(lw, n, &f.kernel, tile, (const int64_t[2]){0, 0}, ceil_div(n->arg[0]->type.dim[1], tile), ceil_div(n->arg[0]->type.dim[2], tile));
 }
 
 /* The axis over the groups, if there are several: the group. Stages may take turns for bands of them; each has `channels` of dimension 1 of the stage's root. */
@@ -350,7 +388,7 @@ static void lower_kernel(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
     Type w = n->arg[0]->type;
     int r = (int)w.dim[2];
-    Winograd f = winograd_form((int)n->attr.i[0], r);
+    Winograd f = kernel_form(n);
     bool turned = n->attr.i[KERNEL_TURNED] != 0;
     Channels x = channels_of(w, &n->attr);
     Packing u = packing_of(n->type, x.c);
@@ -369,7 +407,7 @@ static void lower_kernel(Lower *lw, const Node *n) {
         Affine k = pair(lw, lower_affine(lw, o, 1, 0), u.pack, inner), c = pair(lw, lower_affine(lw, co, 1, 0), u.line, within); /* in the group */
         Affine from = affine_scale(a, turned ? pair(lw, pair(lw, group, x.c, c), x.k, k) : pair(lw, pair(lw, group, x.k, k), x.c, c), r * r);
         const Expr *in[PLACES_MAX], *out[PLACES_MAX];
-        for (int t = 0; t < r * r; t++) in[t] = nest_let(a, nest, lower_load(lw, n->arg[0], lower_at(lw, 1, affine_offset(from, turned ? r * r - 1 - t : t))));
+        for (int t = 0; t < r * r; t++) in[t] = nest_let(a, nest, lower_load(lw, n->arg[0], lower_at(lw, 1, affine_offset(from, t))));
         transform(lw, nest, &f.kernel, in, out);
         for (int p = 0; p < f.n * f.n; p++) {
             Affine outer = affine_offset(pair(lw, pair(lw, group, u.packs / x.groups, lower_affine(lw, o, 1, 0)), u.lines, lower_affine(lw, co, 1, 0)), p * u.packs * u.lines);
@@ -391,7 +429,7 @@ static int64_t parts_of(int64_t places, int64_t packs) {
 
 static void lower_product(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
-    int64_t groups = n->attr.i[SUM_GROUPS], cs = n->arg[0]->type.dim[1] / groups;
+    int64_t groups = n->attr.i[WINOGRAD_GROUPS], cs = n->arg[0]->type.dim[1] / groups;
     Packing u = packing_of(n->arg[1]->type, cs);
     bool across = lower_goes_across(lw);
     int64_t packs = u.packs / groups, parts = across ? parts_of(n->type.dim[0], packs) : 1;
@@ -430,10 +468,10 @@ static int tile_runs(int64_t size, int64_t tile, TileRun run[2]) {
 
 static void lower_image_run(Lower *lw, const Node *n, const Winograd *f, TileRun rows, TileRun cols) {
     Arena *a = lower_arena(lw);
-    int64_t across = ceil_div(n->type.dim[2], f->m);
+    int64_t tile = f->output.rows, across = ceil_div(n->type.dim[2], tile);
     Nest *nest = lower_nest(lw, n);
     Affine k = lower_band_axis(lw, nest, "k", 0, 0, n->type.dim[0], 1);
-    Affine row = lower_step_axis(lw, nest, "th", rows.first, rows.count), col = lower_band_axis(lw, nest, "tw", 2, cols.first, cols.count, f->m);
+    Affine row = lower_step_axis(lw, nest, "th", rows.first, rows.count), col = lower_band_axis(lw, nest, "tw", 2, cols.first, cols.count, tile);
     const Expr *in[PLACES_MAX], *out[PLACES_MAX], *value[PLACES_MAX];
     const Affine *at[PLACES_MAX];
     int count = 0;
@@ -442,16 +480,16 @@ static void lower_image_run(Lower *lw, const Node *n, const Winograd *f, TileRun
     transform(lw, nest, &f->output, in, out);
     for (int i = 0; i < rows.points; i++)
         for (int j = 0; j < cols.points; j++) {
-            value[count] = out[i * f->m + j];
-            at[count++] = lower_at(lw, 3, k, affine_offset(affine_scale(a, row, f->m), i), affine_offset(affine_scale(a, col, f->m), j));
+            value[count] = out[i * tile + j];
+            at[count++] = lower_at(lw, 3, k, affine_offset(affine_scale(a, row, tile), i), affine_offset(affine_scale(a, col, tile), j));
         }
     lower_emit_points(lw, nest, n, count, at, value);
 }
 
 static void lower_image_tiles(Lower *lw, const Node *n) {
-    Winograd f = winograd_form((int)n->attr.i[0], (int)n->attr.i[1]);
+    Winograd f = image_form(n);
     TileRun rows[2], cols[2];
-    int nrows = tile_runs(n->type.dim[1], f.m, rows), ncols = tile_runs(n->type.dim[2], f.m, cols);
+    int nrows = tile_runs(n->type.dim[1], f.output.rows, rows), ncols = tile_runs(n->type.dim[2], f.output.rows, cols);
     for (int i = 0; i < nrows; i++)
         for (int j = 0; j < ncols; j++) lower_image_run(lw, n, &f, rows[i], cols[j]);
 }
@@ -464,7 +502,7 @@ static void turn(Lower *lw, const Node *n, Affine place, const Buffer *turned) {
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
     lower_batch_points(lw, nest);
-    Affine group = group_axis(lw, nest, n->attr.i[SUM_GROUPS], n->type.dim[1] / n->attr.i[SUM_GROUPS]);
+    Affine group = group_axis(lw, nest, n->attr.i[WINOGRAD_GROUPS], n->type.dim[1] / n->attr.i[WINOGRAD_GROUPS]);
     const Var *t = nest_axis(a, nest, "t", lower_step_extent(lw, n->arg[0]->type.dim[2]), false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
     const Var *i = nest_axis(a, nest, "i", lower_images(lw), false);
     lower_lane_axis(lw, nest, c);
@@ -480,7 +518,7 @@ typedef struct PlaceSum { Lower *lw; const Node *n; Affine place; const Buffer *
 /* Axes over groups, and output and input channels of one, the latter in the lanes: the group, the output channel among all, the input channel in the group. */
 static void pair_axes(const PlaceSum *s, Nest *nest, Affine *group, Affine *out, Affine *in) {
     Arena *a = lower_arena(s->lw);
-    int64_t groups = s->n->attr.i[SUM_GROUPS], ks = s->n->type.dim[1] / groups;
+    int64_t groups = s->n->attr.i[WINOGRAD_GROUPS], ks = s->n->type.dim[1] / groups;
     *group = group_axis(s->lw, nest, groups, ks);
     *out = pair(s->lw, *group, ks, affine_var(a, nest_axis(a, nest, "k", ks, false)));
     const Var *c = nest_axis(a, nest, "c", s->n->type.dim[2], false);
@@ -560,7 +598,7 @@ static void lower_sum(Lower *lw, const Node *n) {
     }
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
-    int64_t groups = n->attr.i[SUM_GROUPS], ks = n->type.dim[1] / groups, cs = n->type.dim[2];
+    int64_t groups = n->attr.i[WINOGRAD_GROUPS], ks = n->type.dim[1] / groups, cs = n->type.dim[2];
     const Var *p = nest_axis(a, nest, "p", n->type.dim[0], false);
     Affine group = group_axis(lw, nest, groups, ks);
     const Var *k = nest_axis(a, nest, "k", ks, false), *c = nest_axis(a, nest, "c", cs, false);
@@ -576,7 +614,8 @@ static void lower_sum(Lower *lw, const Node *n) {
 /* Lanes hold input channels, which lie side by side in the sums. */
 static void lower_weights(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
-    Winograd f = winograd_form((int)n->attr.i[1], (int)n->attr.i[0]);
+    Winograd f = dw_form(n);
+    int taps = f.output.rows * f.output.rows;
     int64_t ks = n->type.dim[0], cs = n->type.dim[1];
     Nest *nest = lower_nest(lw, n);
     const Var *k = nest_axis(a, nest, "k", ks, false), *c = nest_axis(a, nest, "c", cs, false);
@@ -586,8 +625,8 @@ static void lower_weights(Lower *lw, const Node *n) {
     const Affine *at[PLACES_MAX];
     for (int p = 0; p < f.n * f.n; p++) in[p] = nest_let(a, nest, lower_load(lw, n->arg[0], lower_at(lw, 1, affine_offset(pairs, p * ks * cs))));
     transform(lw, nest, &f.output, in, out);
-    for (int t = 0; t < f.m * f.m; t++) at[t] = lower_at(lw, 1, affine_offset(affine_scale(a, pairs, f.m * f.m), t));
-    lower_emit_points(lw, nest, n, f.m * f.m, at, out);
+    for (int t = 0; t < taps; t++) at[t] = lower_at(lw, 1, affine_offset(affine_scale(a, pairs, taps), t));
+    lower_emit_points(lw, nest, n, taps, at, out);
 }
 
 static bool data_halo(const Node *n, int arg) {
@@ -597,21 +636,30 @@ static bool data_halo(const Node *n, int arg) {
 
 static bool gradient_halo(const Node *n, int arg) {
     Type dy = n->arg[0]->type;
-    return arg == 0 && (dy.dim[1] % n->attr.i[0] || dy.dim[2] % n->attr.i[0]);
+    return arg == 0 && (dy.dim[1] % n->attr.i[WINOGRAD_TILE] || dy.dim[2] % n->attr.i[WINOGRAD_TILE]);
 }
 
-/* Tiles begin a tile apart. */
-static bool tiles_by_cells(const Node *n, int arg, const Cells *cells, int lanes) {
+/* Tiles begin `step` points apart. */
+static bool by_cells(int64_t step, int arg, const Cells *cells) {
+    return arg == 0 && cells->one && cells->size[0] * cells->size[1] > 1 && step % cells->size[0] == 0 && step % cells->size[1] == 0;
+}
+
+static bool data_by_cells(const Node *n, int arg, const Cells *cells, int lanes) {
     (void)lanes;
-    return arg == 0 && cells->one && cells->size[0] * cells->size[1] > 1 && n->attr.i[0] % cells->size[0] == 0 && n->attr.i[0] % cells->size[1] == 0;
+    return by_cells(data_form(n, 0).step, arg, cells);
+}
+
+static bool gradient_by_cells(const Node *n, int arg, const Cells *cells, int lanes) {
+    (void)lanes;
+    return by_cells(n->attr.i[WINOGRAD_TILE], arg, cells);
 }
 
 static int64_t direct_macs(const Node *n) { return n->attr.i[0]; }
 
-const LowerRule winograd_data_lower = {.kind = LOWER_NEST, .nest = lower_data, .halo = data_halo, .reads_cells = tiles_by_cells};
+const LowerRule winograd_data_lower = {.kind = LOWER_NEST, .nest = lower_data, .halo = data_halo, .reads_cells = data_by_cells};
 const LowerRule winograd_kernel_lower = {.kind = LOWER_NEST, .nest = lower_kernel};
 const LowerRule winograd_product_lower = {.kind = LOWER_NEST, .nest = lower_product, .across = true, .macs = direct_macs};
 const LowerRule winograd_image_lower = {.kind = LOWER_NEST, .nest = lower_image_tiles};
-const LowerRule winograd_gradient_lower = {.kind = LOWER_NEST, .nest = lower_gradient, .halo = gradient_halo, .reads_cells = tiles_by_cells};
+const LowerRule winograd_gradient_lower = {.kind = LOWER_NEST, .nest = lower_gradient, .halo = gradient_halo, .reads_cells = gradient_by_cells};
 const LowerRule winograd_sum_lower = {.kind = LOWER_NEST, .nest = lower_sum, .sums_batch = true, .turns_lanes = turns_lanes, .macs = direct_macs};
 const LowerRule winograd_weights_lower = {.kind = LOWER_NEST, .nest = lower_weights};

@@ -160,23 +160,30 @@ static const KernelConfig configs[] = {
 };
 
 /* Winograd's way, with every tile: odd sizes, pads from none to the kernel's, tiles that overhang, all that is fused behind. */
-static const struct WinogradCase { Case net; int kernel; } winograd_cases[] = {
-    {REAL_NET("winograd 3x3", "3, 13, 10", "7, 11, 8", "conv(5, 3, pad=1) -> relu; conv(7, 3)"), 3},
-    {REAL_NET("winograd 3x3, wide padding", "2, 5, 6", "18, 7, 8", "conv(3, 3, pad=1, bias=false); conv(18, 3, pad=2) -> tanh"), 3},
-    {REAL_NET("winograd 3x3 on one point", "17, 1, 1", "4, 1, 1", "conv(19, 3, pad=1); conv(4, 3, pad=1)"), 3},
-    {REAL_NET("winograd, channels in the lanes", "16, 6, 14", "5, 6, 14", "conv(5, 3, pad=1)"), 3},
-    {REAL_NET("winograd 5x5", "3, 14, 9", "4, 10, 7", "conv(6, 5, pad=2) -> silu; conv(4, 5, pad=(0, 1))"), 5},
-    {REAL_NET("winograd 2x2", "2, 8, 9", "3, 6, 7", "conv(4, 2); conv(3, 2)"), 2},
-    {CLASS_NET("winograd behind and before pools", "1, 12, 12", "5", "conv(8, 3, pad=1) -> relu -> max_pool(2); conv(12, 3, pad=1) -> dropout(0.2) -> avg_pool(2); flatten -> linear(5)"), 3},
-    {CLASS_NET("winograd before pools, tiles that overhang", "2, 14, 12", "5", "conv(6, 3, pad=1) -> relu -> max_pool(2); conv(5, 3, pad=1) -> tanh -> avg_pool((1, 2)); flatten -> linear(5)"), 3},
-    {NORM_NET("winograd in a residual block", "4, 6, 7", "4, 6, 7", "skip = it; conv(6, 3, pad=1, bias=false) -> batch_norm -> relu; conv(4, 3, pad=1, bias=false) -> batch_norm; it + skip -> relu"), 3},
-    {CLASS_NET("winograd before pools whose argument is kept", "2, 12, 9", "5", "conv(6, 3, pad=1) -> sigmoid -> max_pool((2, 3)) -> relu -> flatten -> linear(5)"), 3},
-    {CLASS_NET("winograd before pools of two sizes", "2, 12, 9", "5", "conv(4, 1); conv(6, 3, pad=1) -> max_pool((2, 3)); conv(6, 3, pad=1) -> avg_pool(3); flatten -> linear(5)"), 3},
+static const struct WinogradCase { Case net; int kernel, stride; } winograd_cases[] = {
+    {REAL_NET("winograd 3x3", "3, 13, 10", "7, 11, 8", "conv(5, 3, pad=1) -> relu; conv(7, 3)"), 3, 1},
+    {REAL_NET("winograd 3x3, wide padding", "2, 5, 6", "18, 7, 8", "conv(3, 3, pad=1, bias=false); conv(18, 3, pad=2) -> tanh"), 3, 1},
+    {REAL_NET("winograd 3x3 on one point", "17, 1, 1", "4, 1, 1", "conv(19, 3, pad=1); conv(4, 3, pad=1)"), 3, 1},
+    {REAL_NET("winograd, channels in the lanes", "16, 6, 14", "5, 6, 14", "conv(5, 3, pad=1)"), 3, 1},
+    {REAL_NET("winograd 5x5", "3, 14, 9", "4, 10, 7", "conv(6, 5, pad=2) -> silu; conv(4, 5, pad=(0, 1))"), 5, 1},
+    {REAL_NET("winograd 2x2", "2, 8, 9", "3, 6, 7", "conv(4, 2); conv(3, 2)"), 2, 1},
+    {CLASS_NET("winograd behind and before pools", "1, 12, 12", "5", "conv(8, 3, pad=1) -> relu -> max_pool(2); conv(12, 3, pad=1) -> dropout(0.2) -> avg_pool(2); flatten -> linear(5)"), 3, 1},
+    {CLASS_NET("winograd before pools, tiles that overhang", "2, 14, 12", "5", "conv(6, 3, pad=1) -> relu -> max_pool(2); conv(5, 3, pad=1) -> tanh -> avg_pool((1, 2)); flatten -> linear(5)"), 3, 1},
+    {NORM_NET("winograd in a residual block", "4, 6, 7", "4, 6, 7", "skip = it; conv(6, 3, pad=1, bias=false) -> batch_norm -> relu; conv(4, 3, pad=1, bias=false) -> batch_norm; it + skip -> relu"), 3, 1},
+    {CLASS_NET("winograd before pools whose argument is kept", "2, 12, 9", "5", "conv(6, 3, pad=1) -> sigmoid -> max_pool((2, 3)) -> relu -> flatten -> linear(5)"), 3, 1},
+    {CLASS_NET("winograd before pools of two sizes", "2, 12, 9", "5", "conv(4, 1); conv(6, 3, pad=1) -> max_pool((2, 3)); conv(6, 3, pad=1) -> avg_pool(3); flatten -> linear(5)"), 3, 1},
     /* Products over the whole batch (plan_goes_across) with tiles of 4 and 6, whose lane blocks are not as many as there are images for. */
-    {REAL_NET("winograd with weights larger than the cache", "4, 3, 5", "4, 3, 5", "conv(260, 1); conv(256, 3, pad=1) -> relu; conv(256, 3, pad=1, groups=2) -> tanh; conv(4, 1)"), 3},
-    {REAL_NET("winograd in groups", "6, 11, 9", "8, 9, 9", "conv(12, 3, pad=1, groups=3) -> relu; conv(4, 5, pad=2, groups=2); conv(8, 3, pad=(0, 1), groups=4)"), 3},
-    {CLASS_NET("winograd in groups, channels in the lanes, before a pool", "64, 6, 8", "5", "batch_norm; conv(64, 3, pad=1, groups=2, bias=false) -> batch_norm; conv(32, 3, pad=1, groups=4) -> tanh -> avg_pool(2); flatten -> linear(5)"), 3},
-    {OPTIM_NET("winograd, all of sgd", "momentum=0.9, nesterov=true, weight_decay=0.01", "2, 7, 7", "4", "conv(6, 3, pad=1) -> tanh; conv(20, 3) -> tanh -> flatten; linear(4)"), 3},
+    {REAL_NET("winograd with weights larger than the cache", "4, 3, 5", "4, 3, 5", "conv(260, 1); conv(256, 3, pad=1) -> relu; conv(256, 3, pad=1, groups=2) -> tanh; conv(4, 1)"), 3, 1},
+    {REAL_NET("winograd in groups", "6, 11, 9", "8, 9, 9", "conv(12, 3, pad=1, groups=3) -> relu; conv(4, 5, pad=2, groups=2); conv(8, 3, pad=(0, 1), groups=4)"), 3, 1},
+    {CLASS_NET("winograd in groups, channels in the lanes, before a pool", "64, 6, 8", "5", "batch_norm; conv(64, 3, pad=1, groups=2, bias=false) -> batch_norm; conv(32, 3, pad=1, groups=4) -> tanh -> avg_pool(2); flatten -> linear(5)"), 3, 1},
+    {OPTIM_NET("winograd, all of sgd", "momentum=0.9, nesterov=true, weight_decay=0.01", "2, 7, 7", "4", "conv(6, 3, pad=1) -> tanh; conv(20, 3) -> tanh -> flatten; linear(4)"), 3, 1},
+    {REAL_NET("winograd in steps", "3, 13, 10", "7, 3, 2", "conv(5, 3, stride=2, pad=1) -> relu; conv(7, 3, stride=2)"), 3, 2},
+    {REAL_NET("winograd in steps that end before the picture", "2, 12, 16", "4, 5, 7", "conv(3, 3, pad=1) -> tanh; conv(4, 3, stride=2, pad=(0, 2)) -> relu; conv(4, 3, pad=(1, 0))"), 3, 2},
+    {NORM_NET("winograd in steps, in a residual block with channels in the lanes", "16, 12, 14", "32, 6, 7", "batch_norm; skip = it -> conv(32, 1, stride=2); conv(32, 3, stride=2, pad=1, bias=false) -> batch_norm; it + skip -> relu"), 3, 2},
+    {CLASS_NET("winograd in steps and groups, before a pool", "6, 17, 11", "5", "conv(6, 1); conv(12, 3, stride=2, pad=1, groups=3) -> relu -> max_pool(3); flatten -> linear(5)"), 3, 2},
+    {REAL_NET("winograd 5x5 in steps of 2 and 3", "3, 15, 12", "4, 3, 2", "conv(6, 5, stride=2, pad=2) -> silu; conv(4, 5, stride=3, pad=(2, 2))"), 5, 2},
+    {REAL_NET("winograd 4x4 in steps of 3", "2, 13, 9", "5, 4, 3", "conv(3, 3, pad=1); conv(5, 4, stride=3, pad=1)"), 4, 3},
+    {REAL_NET("winograd in steps with weights larger than the cache", "4, 6, 5", "4, 3, 3", "conv(260, 1); conv(256, 3, stride=2, pad=1) -> relu; conv(4, 1)"), 3, 2},
 };
 static const KernelConfig winograd_configs[] = {
     {.opt_level = 2},
@@ -242,7 +249,7 @@ START_TEST(test_winograd) {
     const struct WinogradCase *c = &winograd_cases[_i % WINOGRAD_CASES];
     KernelConfig config = winograd_configs[_i % (int)(sizeof winograd_configs / sizeof *winograd_configs)];
     config.winograd_tile = TILE_MIN + _i / WINOGRAD_CASES;
-    if (config.winograd_tile + c->kernel - 1 > WINOGRAD_N_MAX) return;
+    if (!winograd_fits(config.winograd_tile, c->kernel, c->stride)) return;
     if (SANITIZED && (_i % WINOGRAD_CASES + config.winograd_tile) % 2) return;
     config.stream = _i % 3 == 0;
     config.row_steps = _i % 2 == 0; /* among them pools with every tile that has room for them */

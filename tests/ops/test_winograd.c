@@ -21,7 +21,7 @@ static void apply(const WinogradMatrix *x, const double *in, double *out) {
 
 static void run_code(const WinogradMatrix *x, const double *in, double *out) {
     WinogradCode c = winograd_code(x);
-    double value[4 * WINOGRAD_N_MAX];
+    double value[4 * WINOGRAD_SIDE_MAX];
     ck_assert_int_eq(c.inputs, x->cols);
     for (int i = 0; i < c.inputs; i++) value[i] = in[i];
     for (int i = 0; i < c.nsteps; i++) {
@@ -32,35 +32,111 @@ static void run_code(const WinogradMatrix *x, const double *in, double *out) {
 }
 
 static void same_as_code(const WinogradMatrix *x, const double *in) {
-    double want[WINOGRAD_N_MAX], got[WINOGRAD_N_MAX];
+    double want[WINOGRAD_SIDE_MAX], got[WINOGRAD_SIDE_MAX];
     apply(x, in, want);
     run_code(x, in, got);
     for (int i = 0; i < x->rows; i++) ck_assert_double_eq_tol(got[i], want[i], 1e-12);
 }
 
+/* What a form makes of numbers and taps. */
+static void run_form(const Winograd *f, const double *d, const double *g, double *y) {
+    double v[WINOGRAD_SIDE_MAX], u[WINOGRAD_SIDE_MAX];
+    apply(&f->input, d, v);
+    apply(&f->kernel, g, u);
+    same_as_code(&f->input, d);
+    same_as_code(&f->kernel, g);
+    for (int i = 0; i < f->n; i++) v[i] *= u[i];
+    apply(&f->output, v, y);
+    same_as_code(&f->output, v);
+}
+
+static void draw(double *x, int n, uint64_t *seed) {
+    for (int i = 0; i < n; i++) x[i] = round(20 * op_case_random(seed));
+}
+
 /* Every F(m, r) on random whole numbers: m outputs of the correlation. */
 START_TEST(forms_correlate) {
     uint64_t seed = 1;
-    for (int m = 1; m < WINOGRAD_N_MAX; m++)
-        for (int r = 1; m + r - 1 <= WINOGRAD_N_MAX; r++) {
-            if (m + r < 3) continue;
+    for (int m = 1; m < WINOGRAD_POINTS_MAX; m++)
+        for (int r = 1; m + r - 1 <= WINOGRAD_POINTS_MAX; r++) {
             Winograd f = winograd_form(m, r);
-            double d[WINOGRAD_N_MAX], g[WINOGRAD_N_MAX] = {0}, v[WINOGRAD_N_MAX], u[WINOGRAD_N_MAX], y[WINOGRAD_N_MAX];
-            for (int i = 0; i < f.n; i++) d[i] = round(20 * op_case_random(&seed));
-            for (int i = 0; i < r; i++) g[i] = round(20 * op_case_random(&seed));
-            apply(&f.input, d, v);
-            apply(&f.kernel, g, u);
-            same_as_code(&f.input, d);
-            same_as_code(&f.kernel, g);
-            for (int i = 0; i < f.n; i++) v[i] *= u[i];
-            apply(&f.output, v, y);
-            same_as_code(&f.output, v);
+            double d[WINOGRAD_SIDE_MAX], g[WINOGRAD_SIDE_MAX] = {0}, y[WINOGRAD_SIDE_MAX];
+            ck_assert_int_eq(f.n, m + r - 1);
+            draw(d, f.n, &seed);
+            draw(g, r, &seed);
+            run_form(&f, d, g, y);
             for (int i = 0; i < m; i++) {
                 double want = 0;
                 for (int k = 0; k < r; k++) want += d[i + k] * g[k];
                 ck_assert_msg(fabs(y[i] - want) < 1e-9, "F(%d, %d): output %d is %g, should be %g", m, r, i, y[i], want);
             }
         }
+}
+END_TEST
+
+enum { TILES_IN_ROW = 3, ROW_MAX = 64 };
+
+/* A row of `in` numbers with zeros around, from place `from` on. */
+static void cut_row(const double *x, int in, int from, int n, double *out) {
+    for (int i = 0; i < n; i++) out[i] = from + i >= 0 && from + i < in ? x[from + i] : 0;
+}
+
+/* y, dx and dw of a row of numbers of whole tiles, by tiles and by their sums. */
+static void same_row(WinogradWay way, uint64_t *seed) {
+    const Winograd f[] = {winograd_conv(way), winograd_conv_dx(way), winograd_conv_dw(way)};
+    int out = TILES_IN_ROW * way.tile, in = (out - 1) * way.stride + way.kernel - 2 * way.pad, size = way.stride * out;
+    double x[ROW_MAX], w[WINOGRAD_SIDE_MAX], dy[ROW_MAX], y[ROW_MAX] = {0}, dx[2 * ROW_MAX] = {0}, dw[WINOGRAD_SIDE_MAX] = {0}, sums[WINOGRAD_SIDE_MAX] = {0};
+    if (in < 1) return;
+    ck_assert(in <= ROW_MAX && f[0].n == way.stride * (way.tile - 1) + way.kernel && f[1].n == f[0].n);
+    draw(x, in, seed);
+    draw(w, way.kernel, seed);
+    draw(dy, out, seed);
+    for (int o = 0; o < out; o++)
+        for (int k = 0; k < way.kernel; k++) {
+            int i = o * way.stride + k - way.pad;
+            if (i < 0 || i >= in) continue;
+            y[o] += x[i] * w[k];
+            dx[i] += dy[o] * w[k];
+            dw[k] += dy[o] * x[i];
+        }
+    for (int t = 0; t < TILES_IN_ROW; t++) {
+        double from[WINOGRAD_SIDE_MAX], got[WINOGRAD_SIDE_MAX];
+        cut_row(x, in, t * f[0].step + f[0].first, f[0].input.cols, from);
+        run_form(&f[0], from, w, got);
+        for (int i = 0; i < way.tile; i++) ck_assert_double_eq_tol(got[i], y[t * way.tile + i], 1e-9);
+        ck_assert_int_eq(f[2].input.cols, f[0].input.cols);
+        run_form(&f[2], from, dy + t * way.tile, got);
+        for (int k = 0; k < way.kernel; k++) sums[k] += got[k];
+        cut_row(dy, out, t * f[1].step + f[1].first, f[1].input.cols, from);
+        run_form(&f[1], from, w, got);
+        ck_assert_int_eq(f[1].output.rows, way.stride * way.tile);
+        for (int i = 0; i < f[1].output.rows && t * f[1].output.rows + i < i64_min(in, size); i++) ck_assert_double_eq_tol(got[i], dx[t * f[1].output.rows + i], 1e-9);
+    }
+    for (int k = 0; k < way.kernel; k++) ck_assert_double_eq_tol(sums[k], dw[k], 1e-9);
+}
+
+/* Every form of a convolution and its gradients, whole rows of it: all steps, kernels and pads. */
+START_TEST(rows_of_tiles_are_convolutions) {
+    uint64_t seed = 2;
+    int forms = 0;
+    WinogradWay way;
+    for (way.tile = 1; way.tile <= WINOGRAD_SIDE_MAX; way.tile++)
+        for (way.kernel = 1; way.kernel <= WINOGRAD_SIDE_MAX; way.kernel++)
+            for (way.stride = 1; way.stride <= way.kernel; way.stride++)
+                for (way.pad = 0; way.pad < way.kernel && winograd_fits(way.tile, way.kernel, way.stride); way.pad++, forms++) same_row(way, &seed);
+    ck_assert_int_gt(forms, 200);
+}
+END_TEST
+
+/* A place more for each step than without, and no arithmetic for phases of one tap. */
+START_TEST(phases_of_one_tap_cost_nothing) {
+    Winograd f = winograd_conv((WinogradWay){3, 3, 2, 1}), dx = winograd_conv_dx((WinogradWay){3, 3, 2, 1}), plain = winograd_form(3, 2);
+    WinogradCode strided = winograd_code(&f.input), of_dx = winograd_code(&dx.input), code = winograd_code(&plain.input);
+    ck_assert_int_eq(f.n, 7);
+    ck_assert_int_eq(winograd_code_cost(&strided), winograd_code_cost(&code));
+    ck_assert_int_eq(winograd_code_cost(&of_dx), winograd_code_cost(&code));
+    f = winograd_conv((WinogradWay){3, 5, 2, 2}); /* phases of three and two taps */
+    ck_assert_int_eq(f.n, 9);
 }
 END_TEST
 
@@ -73,10 +149,12 @@ START_TEST(code_shares_sums) {
 }
 END_TEST
 
-typedef struct ConvCase { int64_t k, c, h, w, kernel, pad[2], groups; } ConvCase;
-static const ConvCase conv_cases[] = {{3, 2, 7, 5, 3, {1, 1}, 1}, {2, 4, 6, 9, 3, {0, 0}, 1}, {5, 1, 4, 4, 3, {2, 1}, 1}, {4, 3, 8, 7, 5, {2, 2}, 1}, {2, 2, 9, 6, 2, {1, 0}, 1},
-                                      {3, 3, 1, 1, 3, {1, 1}, 1}, {6, 2, 5, 5, 4, {3, 3}, 1}, {2, 3, 9, 5, 5, {0, 3}, 1},
-                                      {6, 4, 7, 8, 3, {1, 0}, 2}, {6, 9, 5, 6, 3, {1, 1}, 3}, {5, 5, 6, 7, 2, {1, 1}, 5}};
+typedef struct ConvCase { int64_t k, c, h, w, kernel, pad[2], groups, stride; } ConvCase;
+static const ConvCase conv_cases[] = {{3, 2, 7, 5, 3, {1, 1}, 1, 1}, {2, 4, 6, 9, 3, {0, 0}, 1, 1}, {5, 1, 4, 4, 3, {2, 1}, 1, 1}, {4, 3, 8, 7, 5, {2, 2}, 1, 1}, {2, 2, 9, 6, 2, {1, 0}, 1, 1},
+                                      {3, 3, 1, 1, 3, {1, 1}, 1, 1}, {6, 2, 5, 5, 4, {3, 3}, 1, 1}, {2, 3, 9, 5, 5, {0, 3}, 1, 1},
+                                      {6, 4, 7, 8, 3, {1, 0}, 2, 1}, {6, 9, 5, 6, 3, {1, 1}, 3, 1}, {5, 5, 6, 7, 2, {1, 1}, 5, 1},
+                                      {3, 2, 12, 12, 3, {1, 1}, 1, 2}, {4, 3, 13, 10, 3, {0, 2}, 1, 2}, {4, 6, 11, 9, 3, {1, 1}, 2, 2}, {2, 3, 14, 13, 5, {2, 2}, 1, 2}, {2, 2, 10, 11, 5, {1, 4}, 1, 3},
+                                      {3, 2, 1, 2, 3, {1, 1}, 1, 2}, {2, 2, 15, 12, 4, {1, 3}, 1, 2}, {2, 1, 17, 14, 7, {3, 3}, 1, 2}, {2, 1, 13, 9, 5, {3, 3}, 1, 4}};
 enum { CONV_CASES = sizeof conv_cases / sizeof *conv_cases, BATCH = 3, TILES = 7 };
 
 static Arena *arena;
@@ -91,7 +169,7 @@ static Graph *conv_graph(const ConvCase *c) {
     *m = (Model){.name = "n", .train = train_defaults()};
     m->train.batch = BATCH;
     Graph *g = graph_new(arena, m);
-    Attr attr = {.i = {1, 1, c->pad[0], c->pad[1], 1, 1, c->groups}};
+    Attr attr = {.i = {c->stride, c->stride, c->pad[0], c->pad[1], 1, 1, c->groups}};
     Node *x = shaped(g, OP_input, c->c, c->h, c->w);
     Node *w = graph_param(g, "w", type_param(4, c->k, c->c / c->groups, c->kernel, c->kernel), NRT_WEIGHT, 1, 1);
     Node *y = graph_node(g, OP_conv, attr, 2, (Node *[]){x, w}), *dy = shaped(g, OP_target, y->type.dim[0], y->type.dim[1], y->type.dim[2]);
@@ -140,7 +218,7 @@ static void same_values(const Graph *direct, const Graph *other) {
 START_TEST(tiles_change_nothing) {
     const ConvCase *c = &conv_cases[_i % CONV_CASES];
     int tile = 1 + _i / CONV_CASES;
-    if (tile < 2 || tile + c->kernel - 1 > WINOGRAD_N_MAX) return;
+    if (tile < 2 || !winograd_fits(tile, c->kernel, c->stride)) return;
     Graph *direct = conv_graph(c), *tiled = conv_graph(c);
     PlanOptions options = {.machine = {.lanes = 16, .registers = 32, .fmas = 2, .cache = 1 << 17}, .winograd = true, .winograd_tile = tile};
     algorithm_choose(tiled, &options);
@@ -165,9 +243,9 @@ START_TEST(copied_weights_change_nothing) {
 }
 END_TEST
 
-/* What Winograd's way leaves alone: strides, dilation, kernels that are not square, pads as wide as the kernel. */
+/* What Winograd's way leaves alone: steps of two sizes, as long as the kernel, or in two phases, dilation, kernels that are not square, pads as wide as the kernel. */
 START_TEST(others_stay_direct) {
-    static const struct { int64_t attr[7], kh, kw; } others[] = {{{2, 1, 1, 1, 1, 1, 1}, 3, 3}, {{1, 1, 1, 1, 1, 2, 1}, 3, 3}, {{2, 1, 1, 1, 1, 1, 2}, 3, 3}, {{1, 1, 1, 1, 1, 1, 1}, 3, 5}, {{1, 1, 3, 3, 1, 1, 1}, 3, 3}, {{1, 1, 0, 0, 1, 1, 1}, 1, 1}};
+    static const struct { int64_t attr[7], kh, kw; } others[] = {{{2, 1, 1, 1, 1, 1, 1}, 3, 3}, {{1, 1, 1, 1, 1, 2, 1}, 3, 3}, {{2, 1, 1, 1, 1, 1, 2}, 3, 3}, {{2, 2, 0, 0, 1, 1, 1}, 2, 2}, {{3, 3, 1, 1, 1, 1, 1}, 3, 3}, {{2, 2, 0, 1, 1, 1, 1}, 3, 3}, {{2, 2, 1, 1, 2, 2, 1}, 3, 3}, {{1, 1, 1, 1, 1, 1, 1}, 3, 5}, {{1, 1, 3, 3, 1, 1, 1}, 3, 3}, {{1, 1, 0, 0, 1, 1, 1}, 1, 1}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         Model *m = ARENA_NEW(arena, Model);
         *m = (Model){.name = "n", .train = train_defaults()};
@@ -188,6 +266,8 @@ int main(void) {
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, forms_correlate);
+    tcase_add_test(t, rows_of_tiles_are_convolutions);
+    tcase_add_test(t, phases_of_one_tap_cost_nothing);
     tcase_add_test(t, code_shares_sums);
     tcase_add_loop_test(t, tiles_change_nothing, 0, CONV_CASES * TILES);
     tcase_add_loop_test(t, copied_weights_change_nothing, 0, CONV_CASES);
