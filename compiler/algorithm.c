@@ -2,6 +2,7 @@
  * a vector, fewer or more of which fit a cycle, in which bytes move at schedule_bytes_per_cycle. */
 #include "algorithm.h"
 
+#include "ops/conv_nest.h"
 #include "winograd.h"
 
 static const double direct_efficiency = 0.90, direct_sum_efficiency = 0.72, turned_sum_efficiency = 0.87, product_efficiency = 0.90, turned_product_efficiency = 0.78; /* of the peak, as measured (docs/performance.md) */
@@ -10,8 +11,8 @@ static const double spilled = 2.5;    /* a transform has more values at hand tha
 enum { LANE_SUM_CYCLES = 5, TURN_CYCLES = 6 };
 
 /* What a convolution and its adjoints have in common: pictures of rows x cols of k channels from c by kernels of r x r, in so many groups of k and c channels, those of dx (turned) in tiles of `points` points for each
- * of dy's. `share`: of the direct sum's products, that which is not left out, since it is with zeros around a small picture. */
-typedef struct Shape { bool turned; int r, stride, pad, points; int64_t groups, k, c, rows, cols; double share; } Shape;
+ * of dy's. `macs`: the multiply-adds of the sum that it stands for; `direct`: those that a direct sum takes, a few more, or fewer where products with zeros are left out. */
+typedef struct Shape { bool turned; int r, stride, pad, points; int64_t groups, k, c, rows, cols, macs; double direct; } Shape;
 
 typedef struct Choice { int tile; double cycles; int64_t pack; } Choice; /* tile 0: direct */
 
@@ -29,7 +30,6 @@ static int64_t tiles_down(const Shape *s, int tile) { return ceil_div(s->rows, t
 static int64_t tiles_across(const Shape *s, int tile) { return ceil_div(s->cols, tile * s->points); }
 static int64_t tiles_of(const Shape *s, int tile) { return tiles_down(s, tile) * tiles_across(s, tile); }
 static int square(int x) { return x * x; }
-static int64_t direct_macs(const Shape *s) { return square(s->r) * s->groups * s->k * s->c * ceil_div(s->rows, s->points) * ceil_div(s->cols, s->points); }
 static WinogradWay way_of(const Shape *s, int tile) { return (WinogradWay){tile, s->r, s->stride, s->pad}; }
 
 /* Cycles of a two-dimensional transform of one tile of vectors, and of moving its result on. */
@@ -106,11 +106,11 @@ static Choice price_product(const Pass *p, const Shape *s, int tile) {
     return x;
 }
 
-/* Of backward_weights. What the sum reads of far tiles comes while it multiplies, but not wholly (cost.h). */
+/* Of backward_weights. What the sum reads comes while it multiplies, but not wholly (cost.h): of that, half is already in what the transforms move. */
 static Choice price_sum(const Pass *p, const Shape *s, int tile) {
     Winograd f = winograd_conv_dw(way_of(s, tile));
     double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, groups = (double)s->groups, numbers = places * tiles * groups * (k + c), in_all = numbers;
-    bool parts = places * groups * k * c * p->blocks * 4 <= PARTIAL_BYTES;
+    bool parts = plan_sums_partially(p->options, square(f.n) * s->groups * s->k * s->c, (int64_t)(numbers * p->blocks) * p->options->machine.lanes, (int64_t)p->blocks);
     bool turned = schedule_fills_lanes(s->c, p->options->machine.lanes);
     TileShape shape = shape_of(s, tile, square(f.n));
     TileTurns turns = plan_tile_turns(p->options, &shape);
@@ -144,7 +144,7 @@ static int forced_tile(const Pass *p, const char *key) {
 
 /* The best tile beside the direct sum at that share of the peak. Tile 1 saves nothing. */
 static Choice best_choice(const Pass *p, const Shape *s, const char *key, double efficiency, Choice (*price)(const Pass *p, const Shape *s, int tile)) {
-    double direct = (double)direct_macs(s) * s->share / efficiency;
+    double direct = s->direct / efficiency;
     Choice best = {.tile = 0, .cycles = direct * margin};
     int forced = forced_tile(p, key);
     for (int tile = 2; winograd_fits(tile, s->r, s->stride); tile++) {
@@ -162,19 +162,19 @@ static Choice choose(const Pass *p, const Shape *s, double efficiency, Choice (*
     return c;
 }
 
-/* May Winograd's way compute it? All with one square kernel of 2 or more, steps shorter than it, dilation 1, and both dimensions in the same phase. */
+/* May Winograd's way compute it? All with one square kernel of 2 or more, steps shorter than it, and dilation 1. */
 static bool has_form(const Node *conv, Type w) {
     const int64_t *i = conv->attr.i, stride = i[CONV_STRIDE];
     for (int d = 0; d < 2; d++)
         if (i[CONV_STRIDE + d] != stride || i[CONV_DILATION + d] != 1 || i[CONV_PAD + d] >= w.dim[2 + d]) return false;
-    if (i[CONV_PAD] % stride != i[CONV_PAD + 1] % stride) return false;
     return w.dim[2] == w.dim[3] && stride < w.dim[2] && winograd_fits(2, w.dim[2], stride);
 }
 
 /* Of n or one of its adjoints, with these weights: y or dy from x. */
 static Shape plain_shape(const Node *n, Type w, Type y) {
-    int64_t stride = n->attr.i[CONV_STRIDE], groups = n->attr.i[CONV_GROUPS];
-    return (Shape){.r = (int)w.dim[2], .stride = (int)stride, .pad = (int)(n->attr.i[CONV_PAD] % stride), .points = 1, .groups = groups, .k = w.dim[0] / groups, .c = w.dim[1], .rows = y.dim[1], .cols = y.dim[2], .share = 1};
+    int64_t stride = n->attr.i[CONV_STRIDE], groups = n->attr.i[CONV_GROUPS], macs = type_count(w) * y.dim[1] * y.dim[2];
+    return (Shape){.r = (int)w.dim[2], .stride = (int)stride, .pad = (int)(n->attr.i[CONV_PAD] % stride), .points = 1, .groups = groups, .k = w.dim[0] / groups, .c = w.dim[1], .rows = y.dim[1], .cols = y.dim[2],
+                   .macs = macs, .direct = (double)macs};
 }
 
 /* ---- building ---- */
@@ -190,7 +190,7 @@ static Node *product_node(Pass *p, Node *x, Node *w, const Shape *s, const int64
     if (!c.tile) return NULL;
     Node *v = tiles_node(p, x, c.tile, s, pad, 0);
     Node *u = graph_node(p->g, OP_winograd_kernel, (Attr){.i = {c.tile, c.pack, line_of(p, s->c), s->turned, s->groups, s->stride, s->turned ? s->pad : 0}}, 1, &w);
-    Attr direct = {.i = {direct_macs(s), s->groups}};
+    Attr direct = {.i = {s->macs, s->groups}};
     Node *m = graph_node(p->g, OP_winograd_product, direct, 2, (Node *[]){v, u});
     return graph_node(p->g, OP_winograd_image, (Attr){.i = {c.tile, s->r, s->stride, s->turned, s->turned ? s->pad : 0, s->rows, s->cols}}, 1, &m);
 }
@@ -202,41 +202,41 @@ static Node *forward_node(Pass *p, const Node *n, Node *const *arg) {
     return product_node(p, arg[0], arg[1], &s, &n->attr.i[CONV_PAD]);
 }
 
-/* Of the products of a row of `size` points, in steps, with a kernel of r, the share that `from` points of dy have in it; of pictures so large that columns are not gone through one by one, all. */
-static double share_inside(int64_t from, const Shape *s, int64_t pad, int64_t size) {
-    enum { WRITTEN_OUT = 8 }; /* as schedule_choose.c does */
-    int64_t inside = 0;
-    for (int64_t o = 0; o < from && size <= WRITTEN_OUT; o++)
-        for (int64_t k = 0; k < s->r; k++) inside += o * s->stride + k >= pad && o * s->stride + k - pad < size;
-    return size <= WRITTEN_OUT ? (double)inside / (double)(ceil_div(size, s->stride) * s->r) : 1;
+/* Products of a row of `size` points of dx with all of a kernel, of `from` points of dy: those that there are, where columns are few enough to be gone through one by one; else, too, those with zeros around dy. */
+static int64_t products_of_row(int64_t from, const Shape *s, int64_t pad, int64_t size) {
+    enum { COLUMNS_MOST = 8 }; /* as schedule_choose.c peels (TILES_MOST) */
+    int64_t products = 0;
+    bool all = ceil_div(size, s->stride) > COLUMNS_MOST;
+    for (int64_t i = 0; i < size; i++)
+        for (int64_t k = 0; k < s->r; k++) {
+            int64_t o = i + pad - k;
+            products += o % s->stride == 0 && (all || (o >= 0 && o / s->stride < from));
+        }
+    return products;
 }
 
 /* dx, of dy and w with their channels exchanged. */
 static Node *data_node(Pass *p, const Node *n, Node *const *arg) {
     Type w = arg[1]->type;
-    if (!has_form(n, w)) return NULL;
+    const int64_t *pads = &n->attr.i[CONV_PAD], stride = n->attr.i[CONV_STRIDE];
+    if (!has_form(n, w) || pads[0] % stride != pads[1] % stride) return NULL; /* one form for both dimensions */
     Shape s = plain_shape(n, w, n->type);
     s.turned = true;
     s.points = s.stride;
     s.k = w.dim[1];
     s.c = w.dim[0] / s.groups;
-    for (int d = 0; d < 2; d++) s.share *= share_inside(arg[0]->type.dim[1 + d], &s, n->attr.i[CONV_PAD + d], n->type.dim[1 + d]);
+    s.macs = type_count(w) * arg[0]->type.dim[1] * arg[0]->type.dim[2];
+    s.direct = (double)type_count(w);
+    for (int d = 0; d < 2; d++) s.direct *= (double)products_of_row(arg[0]->type.dim[1 + d], &s, n->attr.i[CONV_PAD + d], n->type.dim[1 + d]) / s.r;
     return product_node(p, arg[0], arg[1], &s, &n->attr.i[CONV_PAD]);
-}
-
-/* Of the direct sum n: turned round, two vectors of channels share the numbers that they are multiplied with. */
-static double efficiency_of_dw(const Pass *p, const Node *n, const Shape *s) {
-    int64_t lanes = p->options->machine.lanes;
-    bool pairs = s->k % (2 * lanes) == 0 || s->c % (2 * lanes) == 0;
-    return pairs && lower_table[OP_conv_dw]->turns_lanes(n, (int)lanes) ? turned_sum_efficiency : direct_sum_efficiency;
 }
 
 static Node *weights_node(Pass *p, const Node *n, Node *const *arg) {
     if (!has_form(n, n->type)) return NULL;
     Shape s = plain_shape(n, n->type, arg[1]->type);
-    Choice c = choose(p, &s, efficiency_of_dw(p, n, &s), price_sum);
+    Choice c = choose(p, &s, conv_dw_turns_pairs(n, p->options->machine.lanes) ? turned_sum_efficiency : direct_sum_efficiency, price_sum);
     if (!c.tile) return NULL;
-    Attr form = {.i = {c.tile, s.r, s.stride}}, direct = {.i = {direct_macs(&s), s.groups}};
+    Attr form = {.i = {c.tile, s.r, s.stride}}, direct = {.i = {s.macs, s.groups}};
     Node *v = tiles_node(p, arg[0], c.tile, &s, &n->attr.i[CONV_PAD], 1), *d = graph_node(p->g, OP_winograd_gradient, form, 1, &arg[1]);
     Node *sum = graph_node(p->g, OP_winograd_sum, direct, 2, (Node *[]){v, d});
     return graph_node(p->g, OP_winograd_weights, form, 1, &sum);

@@ -164,12 +164,14 @@ static void fuse_into(Plan *p, const Node *n, Group *g, int stage) {
     set_group(p, n, g, stage);
 }
 
-/* Taken directly, a sum needs its arguments of all images at once, where partial sums would let go of them block by block. */
+bool plan_sums_partially(const PlanOptions *options, int64_t sums, int64_t arguments, int64_t chunks) {
+    return options->partial && capped_mul(sums, chunks) <= i64_max(PARTIAL_BYTES / 4, arguments / 4);
+}
+
 static bool sums_partially(const Plan *p, const Node *n) {
     int64_t arguments = 0, images = p->chunks * p->options.machine.lanes;
     for (int k = 0; k < n->nargs; k++) arguments += n->arg[k]->type.batched ? capped_mul(type_count(n->arg[k]->type), images) : 0;
-    bool small = capped_mul(type_count(n->type), p->chunks) <= i64_max(PARTIAL_BYTES / 4, arguments / 4);
-    return p->options.partial && !rule_of(n)->wants_rows && small;
+    return !rule_of(n)->wants_rows && plan_sums_partially(&p->options, type_count(n->type), arguments, p->chunks);
 }
 
 static bool reads_node(const Node *n, const Node *arg) {
@@ -457,7 +459,7 @@ static Group *stage_before(const Plan *p, const Node *n, int64_t *rows) {
     if (v->view || !v->group || v->stage != v->group->nstages - 1) return NULL;
     const Stage *last = &v->group->stage[v->stage];
     *rows = n->op == OP_winograd_image ? winograd_image_tile(&n->attr) : 1;
-    if (n->op == OP_winograd_image && v->group->nstages == 2 && last->root == n->arg[0]) return v->group;
+    if (n->op == OP_winograd_image && v->group->nstages == 2 && last->root == n->arg[0]) return ceil_div(n->type.dim[1], *rows) == v->group->steps ? v->group : NULL;
     if (!is_pool(n) || !pool_tiles(&n->attr, n->arg[0]->type)) return NULL;
     if (last->root->op == OP_conv && v->group->nstages == 1) return v->group;
     *rows = last->rows / n->attr.i[0];

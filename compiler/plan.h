@@ -118,6 +118,9 @@ typedef struct TileTurns { int64_t steps, columns, groups; } TileTurns;
 TileTurns plan_tile_turns(const PlanOptions *options, const TileShape *shape);
 /* Each step reads and writes `sums` numbers, those of a partial sum, once: is that less than what the turns of its tiles save? */
 bool plan_sum_takes_turns(const TileShape *shape, int64_t sums, int lanes);
+/* Is a sum of `sums` numbers over a batch of `chunks` lane blocks taken in parts, if its arguments have so many numbers in all? Taken directly it needs them of all images at once, where partial sums let go of
+ * them block by block. */
+bool plan_sums_partially(const PlanOptions *options, int64_t sums, int64_t arguments, int64_t chunks);
 /* Is a contraction with weights of so many bytes worth a level of its own, ACROSS `chunks` lane blocks? */
 bool plan_goes_across(const PlanOptions *options, int64_t weight_bytes, int64_t chunks);
 /* The plan of the training step, or (train = false) of inference: output and loss alone. No root names a source. Null where updates wait for each

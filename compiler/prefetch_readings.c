@@ -16,6 +16,19 @@ static const Stmt *loop_inside(const Sums *p, const Var *v) {
     return NULL;
 }
 
+/* Passes of a loop inside: those that its bounds tell, or of one through a run of lane blocks (from, min(all, from + n)) that loops around begin, n; 0: not known. */
+static int64_t passes_inside(const Sums *p, const Stmt *s) {
+    int64_t passes = prefetch_passes(s);
+    if (passes || s->nlo != 1 || s->nhi != 2 || s->step != 1 || !s->lo[0].n) return passes;
+    for (int t = 0; t < s->lo[0].n; t++)
+        if (loop_inside(p, s->lo[0].term[t].var)) return 0;
+    for (int k = 0; k < s->nhi; k++) {
+        Affine run = affine_add(p->a, s->hi[k], affine_scale(p->a, s->lo[0], -1));
+        if (!run.n) passes = i64_max(0, run.c);
+    }
+    return passes;
+}
+
 /* Of a loop with one pass, if any (a row of the step at hand), the bound that is its variable then. */
 static const Affine *only_pass(const Stmt *s) {
     for (int i = 0; i < s->nlo; i++)
@@ -75,12 +88,12 @@ static bool replace_inside(Sums *p, const Buffer *b, Affine *at) {
         const Stmt *loop = loop_inside(p, byte.term[t].var), *open = NULL;
         const Affine *only = loop ? only_pass(loop) : NULL;
         if (!loop) continue;
-        if (prefetch_passes(loop)) {
-            if (!note_known(p, loop)) return false;
-        } else if (only) {
+        if (only) {
             readings_replace(p, at, b->rank, loop->var, *only);
             byte = buffer_byte(p->a, b, at);
             t = -1; /* its bound may have variables of loops inside, too */
+        } else if (passes_inside(p, loop)) {
+            if (!note_known(p, loop)) return false;
         } else {
             if (!(open = open_like(p, loop))) return false;
             readings_replace(p, at, b->rank, loop->var, affine_var(p->a, open->var));
@@ -127,7 +140,7 @@ static bool lay_out(Sums *p, Reading *r) {
         const Stmt *loop = p->known[i];
         int64_t bytes = affine_coef(r->byte, loop->var) * loop->step;
         if (!bytes) continue;
-        extent[n++] = (Extent){llabs(bytes), prefetch_passes(loop)};
+        extent[n++] = (Extent){llabs(bytes), passes_inside(p, loop)};
         if (!checked_mul(r->loads, extent[n - 1].passes, &r->loads)) return false;
         readings_replace(p, at, r->buffer->rank, loop->var, affine_offset(loop->lo[0], bytes > 0 ? 0 : (extent[n - 1].passes - 1) * loop->step));
     }
@@ -237,7 +250,7 @@ static void add_leaf(Sums *p, Stmt *sum) {
     for (int i = 0; i < x.inner->body.n; i++)
         if (prefetch_has_loop(x.inner->body.at[i])) return;
     for (int i = 0; i < x.nloops; i++) {
-        x.count[i] = prefetch_passes(x.loop[i]);
+        x.count[i] = passes_inside(p, x.loop[i]);
         if (x.count[i] && (x.loop[i]->step != 1 || !checked_mul(x.passes, x.count[i], &x.passes))) return;
     }
     for (int i = 0; i < x.inner->body.n; i++) x.work += count_stores(x.inner->body.at[i]);

@@ -31,7 +31,7 @@ static bool wastes(int64_t asked, int64_t strips) { return asked * 3 > strips * 
 static bool first_loop_walks(const Sums *p, const Reading *r, Walk *w) {
     int64_t turns = p->leaf[0].count[0];
     for (int i = 0; i < p->nleaves; i++)
-        if (p->leaf[i].sum == 0 || p->leaf[i].loop[0] != p->leaf[0].loop[0] || !turns) return false;
+        if (p->leaf[i].sum == 0 || p->leaf[i].loop[0] != p->leaf[0].loop[0] || !prefetch_passes(p->leaf[0].loop[0])) return false;
     *w = (Walk){FIRST_LOOP, turns, ceil_div(r->strips, turns), i64_max(1, turns / r->strips)};
     bool even = turns % w->parts == 0 && r->apart % (w->parts * elem_bytes(r->buffer->elem)) == 0;
     return even && w->each <= ASKED_MOST && !wastes(w->each * (turns / w->parts), r->strips);
@@ -74,7 +74,7 @@ static const Stmt *open_of(const Leaf *x, const Stmt *open) {
     return NULL;
 }
 
-static Affine first_is_zero(Arena *a, const Stmt *loop) { return affine_offset(affine_var(a, loop->var), loop->lo[0].n ? 0 : -loop->lo[0].c); }
+static Affine first_is_zero(Arena *a, const Stmt *loop) { return affine_add(a, affine_var(a, loop->var), affine_scale(a, loop->lo[0], -1)); }
 
 /* The number of the leaf's pass through its loops up to number `last`, but for one. */
 static Affine pass_number(Arena *a, const Leaf *x, int last, int but) {

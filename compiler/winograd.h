@@ -21,7 +21,8 @@ enum {
 
 /* Columns (rows) that are powers of the points lie so far apart: those of several phases take turns. */
 typedef struct WinogradMatrix { int rows, cols, rows_apart, cols_apart; double at[WINOGRAD_SIDE_MAX][WINOGRAD_SIDE_MAX]; } WinogradMatrix;
-/* n places; numbers that are read, first and from one tile to the next; those that are made are output.rows, and the next tile's come behind them. */
+/* n places. A tile reads input.cols numbers, from number `first` on (of the first tile; the zeros of a pad have negative ones), each tile's `step` behind those of the one before; it makes output.rows, behind those of
+ * the one before. */
 typedef struct Winograd { int n, first, step; WinogradMatrix input, kernel, output; } Winograd;
 
 /* F(m, r); m, r >= 1, and m + r - 1 at most WINOGRAD_POINTS_MAX. Where m or r is 1 there is nothing to save: sums of plain products. */

@@ -14,6 +14,8 @@ Affine conv_input(Lower *lw, const ConvShape *c, int d, Affine o, Affine r);
 
 /* Does the gradient of weights n, a conv_dw, have channels in the lanes (LowerRule.turns_lanes)? Then lower_conv_dw_turned is its nest. */
 bool conv_dw_turns(const Node *n, int lanes);
+/* ... and two vectors of them, so that each number that they are multiplied with serves two sums? */
+bool conv_dw_turns_pairs(const Node *n, int lanes);
 void lower_conv_dw_turned(Lower *lw, const Node *n);
 
 #endif

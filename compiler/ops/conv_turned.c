@@ -84,6 +84,8 @@ static Turned choose_side(const Node *n, int lanes) {
     return side_pays(&c, true, lanes) && turned_numbers(&x) < turned_numbers(&dy) ? x : dy;
 }
 
+bool conv_dw_turns_pairs(const Node *n, int lanes) { return conv_dw_turns(n, lanes) && choose_side(n, lanes).width > lanes; }
+
 static void clear_sums(const Turned *t) {
     Arena *a = lower_arena(t->lw);
     Nest *nest = lower_nest(t->lw, t->n);

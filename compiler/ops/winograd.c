@@ -28,7 +28,6 @@
 #include "../ops.h"
 #include "../schedule.h"
 
-enum { KERNEL_PACK = 1, KERNEL_LINE = 2, KERNEL_TURNED = 3, KERNEL_GROUPS = 4, KERNEL_STRIDE = 5, KERNEL_PAD = 6 };
 enum { PLACES_MAX = WINOGRAD_SIDE_MAX * WINOGRAD_SIDE_MAX };
 
 /* ---- forms ---- */
@@ -46,15 +45,16 @@ static Winograd dw_form(const Node *n) { return winograd_conv_dw(way_of(&n->attr
 
 static Winograd kernel_form(const Node *n) {
     const int64_t *i = n->attr.i;
-    WinogradWay way = {(int)i[WINOGRAD_TILE], (int)n->arg[0]->type.dim[2], (int)i[KERNEL_STRIDE], (int)i[KERNEL_PAD]};
-    return i[KERNEL_TURNED] ? winograd_conv_dx(way) : winograd_conv(way);
+    WinogradWay way = {(int)i[WINOGRAD_TILE], (int)n->arg[0]->type.dim[2], (int)i[WINOGRAD_KERNEL_STRIDE], (int)i[WINOGRAD_KERNEL_PAD]};
+    return i[WINOGRAD_KERNEL_TURNED] ? winograd_conv_dx(way) : winograd_conv(way);
 }
 
 /* ---- shapes ---- */
 
 static const char *form_fits(Arena *a, const char *op, int64_t tile, int64_t kernel, int64_t stride) {
     if (kernel >= 2 && winograd_fits(tile, kernel, stride)) return NULL;
-    return arena_printf(a, "%s: there is no form for tiles of %lld, kernels of %lld and steps of %lld with at most %d places a side", op, (long long)tile, (long long)kernel, (long long)stride, WINOGRAD_SIDE_MAX);
+    return arena_printf(a, "%s: there is no form for tiles of %lld, kernels of %lld and steps of %lld (at most %d places a side, %d of a phase)", op, (long long)tile, (long long)kernel, (long long)stride, WINOGRAD_SIDE_MAX,
+                        WINOGRAD_POINTS_MAX);
 }
 
 static const char *attr_fits(Arena *a, const char *op, const Attr *attr) { return form_fits(a, op, attr->i[WINOGRAD_TILE], attr->i[WINOGRAD_KERNEL], attr->i[WINOGRAD_STRIDE]); }
@@ -92,20 +92,20 @@ const char *winograd_data_shape(Arena *a, const Attr *attr, int nargs, const Typ
 typedef struct Channels { int64_t groups, k, c; } Channels;
 
 static Channels channels_of(Type w, const Attr *kernel) {
-    int64_t groups = kernel->i[KERNEL_GROUPS], k = w.dim[0] / groups;
-    return kernel->i[KERNEL_TURNED] ? (Channels){groups, w.dim[1], k} : (Channels){groups, k, w.dim[1]};
+    int64_t groups = kernel->i[WINOGRAD_KERNEL_GROUPS], k = w.dim[0] / groups;
+    return kernel->i[WINOGRAD_KERNEL_TURNED] ? (Channels){groups, w.dim[1], k} : (Channels){groups, k, w.dim[1]};
 }
 
 const char *winograd_kernel_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
     (void)nargs;
     if (!op_is_weight(args[0], 4) || args[0].dim[2] != args[0].dim[3]) return arena_printf(a, "winograd_kernel needs square kernels, got %s", op_text(a, args[0]));
-    int64_t tile = attr->i[WINOGRAD_TILE], kernel = args[0].dim[2], stride = attr->i[KERNEL_STRIDE];
+    int64_t tile = attr->i[WINOGRAD_TILE], kernel = args[0].dim[2], stride = attr->i[WINOGRAD_KERNEL_STRIDE];
     const char *why = form_fits(a, "winograd_kernel", tile, kernel, stride);
-    if (!why) why = pad_fits(a, &attr->i[KERNEL_PAD], 1, stride - 1);
-    if (!why) why = op_groups(a, "winograd_kernel", attr->i[KERNEL_GROUPS], args[0].dim[0]);
+    if (!why) why = pad_fits(a, &attr->i[WINOGRAD_KERNEL_PAD], 1, stride - 1);
+    if (!why) why = op_groups(a, "winograd_kernel", attr->i[WINOGRAD_KERNEL_GROUPS], args[0].dim[0]);
     if (why) return why;
     Channels x = channels_of(args[0], attr);
-    int64_t pack = attr->i[KERNEL_PACK], line = attr->i[KERNEL_LINE];
+    int64_t pack = attr->i[WINOGRAD_KERNEL_PACK], line = attr->i[WINOGRAD_KERNEL_LINE];
     if (pack < 1 || x.k % pack) return arena_printf(a, "winograd_kernel cannot pack %lld channels by %lld", (long long)x.k, (long long)pack);
     if (line < 1 || x.c % line) return arena_printf(a, "winograd_kernel cannot cut %lld channels into lines of %lld", (long long)x.c, (long long)line);
     return op_result(a, type_param(4, places(tile, kernel, stride), x.groups * (x.k / pack) * (x.c / line), pack, line), out);
@@ -236,7 +236,7 @@ void winograd_kernel_eval(const Node *n, int64_t batch, const double *const *arg
     Type w = n->arg[0]->type;
     int r = (int)w.dim[2];
     Winograd f = kernel_form(n);
-    bool turned = n->attr.i[KERNEL_TURNED] != 0;
+    bool turned = n->attr.i[WINOGRAD_KERNEL_TURNED] != 0;
     Channels x = channels_of(w, &n->attr);
     Packing u = packing_of(n->type, x.c);
     (void)batch;
@@ -389,7 +389,7 @@ static void lower_kernel(Lower *lw, const Node *n) {
     Type w = n->arg[0]->type;
     int r = (int)w.dim[2];
     Winograd f = kernel_form(n);
-    bool turned = n->attr.i[KERNEL_TURNED] != 0;
+    bool turned = n->attr.i[WINOGRAD_KERNEL_TURNED] != 0;
     Channels x = channels_of(w, &n->attr);
     Packing u = packing_of(n->type, x.c);
     int64_t side = vectors_of_line(lw, u);
@@ -498,32 +498,59 @@ static void lower_image_tiles(Lower *lw, const Node *n) {
  * multiply-adds. With channels of V in the lanes they do neither, once V has been turned round, a place at a time. */
 static bool turns_lanes(const Node *n, int lanes) { return schedule_fills_lanes(n->type.dim[2], lanes); }
 
-static void turn(Lower *lw, const Node *n, Affine place, const Buffer *turned) {
+/* The sum of one place: `sums`, where they are taken in runs of lane blocks, or null. What is turned lies in panels of `width` channels, as many as a register tile has: the terms of a tile are then one
+ * piece of memory, which a nearest cache keeps for all output channels, whatever power of two their distance was. */
+typedef struct PlaceSum { Lower *lw; const Node *n; Affine place; int64_t tiles, width, runs; const Buffer *turned, *sums; } PlaceSum; /* runs: of a group's output channels */
+
+static int64_t groups_of(const PlaceSum *s) { return s->n->attr.i[WINOGRAD_GROUPS]; }
+
+static int64_t panel_width(const Node *n, int lanes) {
+    int64_t channels = n->type.dim[2];
+    return channels % (2 * lanes) ? channels : 2 * lanes;
+}
+
+/* Input channels of a group in the lanes: the panel among all, and the place in it. */
+static void panel_axes(const PlaceSum *s, Nest *nest, Affine group, Affine *panel, Affine *within) {
+    Arena *a = lower_arena(s->lw);
+    int64_t panels = s->n->type.dim[2] / s->width;
+    *panel = panels > 1 ? pair(s->lw, group, panels, affine_var(a, nest_axis(a, nest, "cp", panels, false))) : group;
+    const Var *c = nest_axis(a, nest, "c", s->width, false);
+    lower_lane_axis(s->lw, nest, c);
+    *within = affine_var(a, c);
+}
+
+static const Affine *turned_at(const PlaceSum *s, Affine panel, Affine tile, const Var *image, Affine within) {
+    return lower_at(s->lw, 4, panel, pair(s->lw, lower_block(s->lw), s->tiles, tile), affine_var(lower_arena(s->lw), image), within);
+}
+
+static void turn(const PlaceSum *s) {
+    Lower *lw = s->lw;
     Arena *a = lower_arena(lw);
-    Nest *nest = lower_nest(lw, n);
+    Nest *nest = lower_nest(lw, s->n);
     lower_batch_points(lw, nest);
-    Affine group = group_axis(lw, nest, n->attr.i[WINOGRAD_GROUPS], n->type.dim[1] / n->attr.i[WINOGRAD_GROUPS]);
-    const Var *t = nest_axis(a, nest, "t", lower_step_extent(lw, n->arg[0]->type.dim[2]), false), *c = nest_axis(a, nest, "c", n->type.dim[2], false);
+    Affine group = group_axis(lw, nest, groups_of(s), s->n->type.dim[1] / groups_of(s)), panel, within;
+    Affine tile = affine_var(a, nest_axis(a, nest, "t", s->tiles, false));
+    panel_axes(s, nest, group, &panel, &within);
     const Var *i = nest_axis(a, nest, "i", lower_images(lw), false);
-    lower_lane_axis(lw, nest, c);
     lower_fix_image(lw, i);
-    Affine tile = lower_affine(lw, t, 1, 0), channel = pair(lw, group, n->type.dim[2], lower_affine(lw, c, 1, 0));
-    nest_assign(a, nest, turned, lower_at(lw, 4, lower_block(lw), tile, lower_affine(lw, i, 1, 0), channel), lower_load(lw, n->arg[0], lower_at(lw, 3, place, channel, lower_step_point(lw, tile))));
+    nest_assign(a, nest, s->turned, turned_at(s, panel, tile, i, within), lower_load(lw, s->n->arg[0], lower_at(lw, 3, s->place, pair(lw, panel, s->width, within), lower_step_point(lw, tile))));
     lower_emit_local(lw, nest);
 }
 
-/* The sum of one place: `sums`, where they are taken in runs of lane blocks, or null. */
-typedef struct PlaceSum { Lower *lw; const Node *n; Affine place; const Buffer *turned, *sums; } PlaceSum;
-
-/* Axes over groups, and output and input channels of one, the latter in the lanes: the group, the output channel among all, the input channel in the group. */
-static void pair_axes(const PlaceSum *s, Nest *nest, Affine *group, Affine *out, Affine *in) {
+/* Axes over groups, runs of output channels, panels of input channels and, inside of these, the channels of both, those of the panel in the lanes: the output channel among all, the panel among all, and the
+ * input channel in it and in the group. */
+static void pair_axes(const PlaceSum *s, Nest *nest, Affine *out, Affine *panel, Affine *within, Affine *in) {
     Arena *a = lower_arena(s->lw);
-    int64_t groups = s->n->attr.i[WINOGRAD_GROUPS], ks = s->n->type.dim[1] / groups;
-    *group = group_axis(s->lw, nest, groups, ks);
-    *out = pair(s->lw, *group, ks, affine_var(a, nest_axis(a, nest, "k", ks, false)));
-    const Var *c = nest_axis(a, nest, "c", s->n->type.dim[2], false);
+    int64_t groups = groups_of(s), ks = s->n->type.dim[1] / groups, panels = s->n->type.dim[2] / s->width;
+    Affine group = group_axis(s->lw, nest, groups, ks), run = affine_const(0), first = affine_const(0);
+    if (s->runs > 1) run = affine_var(a, nest_axis(a, nest, "kr", s->runs, false));
+    if (panels > 1) first = affine_var(a, nest_axis(a, nest, "cp", panels, false));
+    *panel = pair(s->lw, group, panels, first);
+    *out = pair(s->lw, group, ks, pair(s->lw, run, ks / s->runs, affine_var(a, nest_axis(a, nest, "k", ks / s->runs, false))));
+    const Var *c = nest_axis(a, nest, "c", s->width, false);
     lower_lane_axis(s->lw, nest, c);
-    *in = affine_var(a, c);
+    *within = affine_var(a, c);
+    *in = pair(s->lw, first, s->width, *within);
 }
 
 /* What lane blocks at hand add, to nothing or to the sums so far. */
@@ -531,15 +558,15 @@ static void add_turned(const PlaceSum *s) {
     Lower *lw = s->lw;
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, s->n);
-    Affine group, out, in;
-    pair_axes(s, nest, &group, &out, &in);
+    Affine out, panel, within, in;
+    pair_axes(s, nest, &out, &panel, &within, &in);
     lower_batch_axis(lw, nest);
-    Affine tile = affine_var(a, nest_axis(a, nest, "t", lower_step_extent(lw, s->n->arg[0]->type.dim[2]), true));
+    Affine tile = affine_var(a, nest_axis(a, nest, "t", s->tiles, true));
     const Var *i = nest_axis(a, nest, "i", lower_images(lw), true);
     lower_fix_image(lw, i);
     const Expr *acc = nest_acc(a, nest, ELEM_F32, s->sums ? expr_load(a, s->sums, lower_at(lw, 2, out, in)) : expr_real(a, 0));
     const Expr *d = lower_load(lw, s->n->arg[1], lower_at(lw, 3, s->place, out, lower_step_point(lw, tile)));
-    const Expr *v = expr_load(a, s->turned, lower_at(lw, 4, lower_block(lw), tile, affine_var(a, i), pair(lw, group, s->n->type.dim[2], in)));
+    const Expr *v = expr_load(a, s->turned, turned_at(s, panel, tile, i, within));
     nest_update(nest, acc, expr_ternary(a, EXPR_FMA, d, v, acc));
     if (s->sums) {
         nest_assign(a, nest, s->sums, lower_at(lw, 2, out, in), acc);
@@ -552,37 +579,46 @@ static void add_turned(const PlaceSum *s) {
 static void clear_sums(const PlaceSum *s) {
     Arena *a = lower_arena(s->lw);
     Nest *nest = lower_nest(s->lw, s->n);
-    Affine group, out, in;
-    pair_axes(s, nest, &group, &out, &in);
+    Affine out, panel, within, in;
+    pair_axes(s, nest, &out, &panel, &within, &in);
     nest_assign(a, nest, s->sums, lower_at(s->lw, 2, out, in), expr_real(a, 0));
     lower_emit_local(s->lw, nest);
 }
 
 static void hand_on_sums(const PlaceSum *s) {
     Nest *nest = lower_nest(s->lw, s->n);
-    Affine group, out, in;
-    pair_axes(s, nest, &group, &out, &in);
+    Affine out, panel, within, in;
+    pair_axes(s, nest, &out, &panel, &within, &in);
     lower_emit(s->lw, nest, s->n, lower_at(s->lw, 3, s->place, out, in), expr_load(lower_arena(s->lw), s->sums, lower_at(s->lw, 2, out, in)));
 }
 
-/* Lane blocks that are summed at a time, few, so that both operands' tiles of a place stay near while all channels go through them, but enough for the sums' way from and to memory; 0: all, whose
- * turned tiles stay near. */
-static int64_t run_of_blocks(const Lower *lw, const Node *n, int64_t tiles) {
-    enum { TERMS_LEAST = 128 };
-    int64_t terms = tiles * lower_images(lw), run = ceil_div(TERMS_LEAST, terms), bytes = 4 * terms * n->arg[0]->type.dim[1];
-    return run < lower_blocks(lw) && bytes * lower_blocks(lw) > 2 * lower_near_bytes(lw) ? run : 0;
+/* Lane blocks that are summed at a time, few, so that a panel of what is turned stays in the nearest cache, but enough for the sums' way from and to memory; 0: all. */
+static int64_t run_of_blocks(const Lower *lw, int64_t tiles, int64_t width) {
+    enum { TERMS_LEAST = 128, PANEL_BYTES = 16 << 10 };
+    int64_t terms = tiles * lower_images(lw), run = ceil_div(TERMS_LEAST, terms);
+    return run < lower_blocks(lw) && 4 * terms * lower_blocks(lw) * width > PANEL_BYTES ? run : 0;
+}
+
+/* So many runs of output channels that the tiles of one stay in a core's own cache while all panels are multiplied with them, beside what is asked for meanwhile. */
+static int64_t runs_of_outputs(const Node *n, int64_t terms) {
+    enum { RUN_BYTES = 128 << 10, LEAST = 32 };
+    int64_t ks = n->type.dim[1] / n->attr.i[WINOGRAD_GROUPS], runs = 1;
+    while (4 * terms * (ks / runs) > RUN_BYTES || ks % runs)
+        if (ks / ++runs < LEAST) return 1;
+    return runs;
 }
 
 static void lower_sum_turned(Lower *lw, const Node *n) {
-    int64_t tiles = lower_step_extent(lw, n->arg[0]->type.dim[2]), run = run_of_blocks(lw, n, tiles), channels = n->arg[0]->type.dim[1];
-    PlaceSum s = {lw, n, lower_open_items(lw, "p", n->type.dim[0], affine_const(0), n->type.dim[0]), NULL, NULL};
+    int64_t tiles = lower_step_extent(lw, n->arg[0]->type.dim[2]), width = panel_width(n, lower_images(lw)), run = run_of_blocks(lw, tiles, width), channels = n->arg[0]->type.dim[1];
+    int64_t runs = runs_of_outputs(n, tiles * lower_images(lw) * (run ? run : lower_blocks(lw)));
+    PlaceSum s = {lw, n, lower_open_items(lw, "p", n->type.dim[0], affine_const(0), n->type.dim[0]), tiles, width, runs, NULL, NULL};
     if (run) {
         s.sums = lower_scratch(lw, "sums", type_param(2, n->type.dim[1], n->type.dim[2], 0, 0));
         clear_sums(&s);
         lower_open_runs(lw, run);
     }
-    s.turned = lower_scratch(lw, "turned", type_param(4, lower_blocks(lw), tiles, lower_images(lw), channels));
-    turn(lw, n, s.place, s.turned);
+    s.turned = lower_scratch(lw, "turned", type_param(4, channels / s.width, lower_blocks(lw) * tiles, lower_images(lw), s.width));
+    turn(&s);
     add_turned(&s);
     if (run) {
         lower_close_runs(lw);

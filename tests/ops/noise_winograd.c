@@ -57,11 +57,11 @@ static void of_gradient(const Node *n, int64_t batch, const double *dy, double *
 
 static void of_kernel(const Node *n, const double *weights, double *terms) {
     int r = (int)n->arg[0]->type.dim[2];
-    bool turned = n->attr.i[3] != 0;
-    WinogradWay way = {(int)n->attr.i[0], r, (int)n->attr.i[5], (int)n->attr.i[6]};
+    bool turned = n->attr.i[WINOGRAD_KERNEL_TURNED] != 0;
+    WinogradWay way = {(int)n->attr.i[WINOGRAD_TILE], r, (int)n->attr.i[WINOGRAD_KERNEL_STRIDE], (int)n->attr.i[WINOGRAD_KERNEL_PAD]};
     Tile t = {.x = (turned ? winograd_conv_dx(way) : winograd_conv(way)).kernel};
     Type w = n->arg[0]->type;
-    int64_t groups = n->attr.i[4], out = turned ? w.dim[1] : w.dim[0] / groups, cs = turned ? w.dim[0] / groups : w.dim[1], ks = groups * out, pack = n->type.dim[2], line = n->type.dim[3];
+    int64_t groups = n->attr.i[WINOGRAD_KERNEL_GROUPS], out = turned ? w.dim[1] : w.dim[0] / groups, cs = turned ? w.dim[0] / groups : w.dim[1], ks = groups * out, pack = n->type.dim[2], line = n->type.dim[3];
     for (int64_t i = 0; i < ks * cs; i++) {
         int64_t k = i / cs, c = i % cs;
         for (int p = 0; p < r * r; p++) t.in[p] = weights[(turned ? (k / out * cs + c) * out + k % out : i) * r * r + p];

@@ -128,7 +128,7 @@ START_TEST(rows_of_tiles_are_convolutions) {
 }
 END_TEST
 
-/* A place more for each step than without, and no arithmetic for phases of one tap. */
+/* stride (tile - 1) + kernel places, and no arithmetic for phases of one tap. */
 START_TEST(phases_of_one_tap_cost_nothing) {
     Winograd f = winograd_conv((WinogradWay){3, 3, 2, 1}), dx = winograd_conv_dx((WinogradWay){3, 3, 2, 1}), plain = winograd_form(3, 2);
     WinogradCode strided = winograd_code(&f.input), of_dx = winograd_code(&dx.input), code = winograd_code(&plain.input);
@@ -154,7 +154,7 @@ static const ConvCase conv_cases[] = {{3, 2, 7, 5, 3, {1, 1}, 1, 1}, {2, 4, 6, 9
                                       {3, 3, 1, 1, 3, {1, 1}, 1, 1}, {6, 2, 5, 5, 4, {3, 3}, 1, 1}, {2, 3, 9, 5, 5, {0, 3}, 1, 1},
                                       {6, 4, 7, 8, 3, {1, 0}, 2, 1}, {6, 9, 5, 6, 3, {1, 1}, 3, 1}, {5, 5, 6, 7, 2, {1, 1}, 5, 1},
                                       {3, 2, 12, 12, 3, {1, 1}, 1, 2}, {4, 3, 13, 10, 3, {0, 2}, 1, 2}, {4, 6, 11, 9, 3, {1, 1}, 2, 2}, {2, 3, 14, 13, 5, {2, 2}, 1, 2}, {2, 2, 10, 11, 5, {1, 4}, 1, 3},
-                                      {3, 2, 1, 2, 3, {1, 1}, 1, 2}, {2, 2, 15, 12, 4, {1, 3}, 1, 2}, {2, 1, 17, 14, 7, {3, 3}, 1, 2}, {2, 1, 13, 9, 5, {3, 3}, 1, 4}};
+                                      {3, 2, 1, 2, 3, {1, 1}, 1, 2}, {2, 2, 15, 12, 4, {1, 3}, 1, 2}, {2, 1, 17, 14, 7, {3, 3}, 1, 2}, {2, 1, 13, 9, 5, {3, 3}, 1, 4}, {3, 2, 12, 11, 3, {0, 1}, 1, 2}};
 enum { CONV_CASES = sizeof conv_cases / sizeof *conv_cases, BATCH = 3, TILES = 7 };
 
 static Arena *arena;
@@ -223,8 +223,10 @@ START_TEST(tiles_change_nothing) {
     PlanOptions options = {.machine = {.lanes = 16, .registers = 32, .fmas = 2, .cache = 1 << 17}, .winograd = true, .winograd_tile = tile};
     algorithm_choose(tiled, &options);
     graph_sweep(tiled);
-    ck_assert_int_eq(count_op(tiled, OP_conv) + count_op(tiled, OP_conv_dx) + count_op(tiled, OP_conv_dw), 0);
-    ck_assert_int_eq(count_op(tiled, OP_winograd_product), 2);
+    int direct_dx = c->pad[0] % c->stride != c->pad[1] % c->stride; /* rows and columns begin in different phases: there are no two forms for one tile */
+    ck_assert_int_eq(count_op(tiled, OP_conv) + count_op(tiled, OP_conv_dw), 0);
+    ck_assert_int_eq(count_op(tiled, OP_conv_dx), direct_dx);
+    ck_assert_int_eq(count_op(tiled, OP_winograd_product), 2 - direct_dx);
     ck_assert_int_eq(count_op(tiled, OP_winograd_sum), 1);
     same_values(direct, tiled);
 }
@@ -243,9 +245,9 @@ START_TEST(copied_weights_change_nothing) {
 }
 END_TEST
 
-/* What Winograd's way leaves alone: steps of two sizes, as long as the kernel, or in two phases, dilation, kernels that are not square, pads as wide as the kernel. */
+/* What Winograd's way leaves alone: steps of two sizes or as long as the kernel, dilation, kernels that are not square, pads as wide as the kernel. */
 START_TEST(others_stay_direct) {
-    static const struct { int64_t attr[7], kh, kw; } others[] = {{{2, 1, 1, 1, 1, 1, 1}, 3, 3}, {{1, 1, 1, 1, 1, 2, 1}, 3, 3}, {{2, 1, 1, 1, 1, 1, 2}, 3, 3}, {{2, 2, 0, 0, 1, 1, 1}, 2, 2}, {{3, 3, 1, 1, 1, 1, 1}, 3, 3}, {{2, 2, 0, 1, 1, 1, 1}, 3, 3}, {{2, 2, 1, 1, 2, 2, 1}, 3, 3}, {{1, 1, 1, 1, 1, 1, 1}, 3, 5}, {{1, 1, 3, 3, 1, 1, 1}, 3, 3}, {{1, 1, 0, 0, 1, 1, 1}, 1, 1}};
+    static const struct { int64_t attr[7], kh, kw; } others[] = {{{2, 1, 1, 1, 1, 1, 1}, 3, 3}, {{1, 1, 1, 1, 1, 2, 1}, 3, 3}, {{2, 1, 1, 1, 1, 1, 2}, 3, 3}, {{2, 2, 0, 0, 1, 1, 1}, 2, 2}, {{3, 3, 1, 1, 1, 1, 1}, 3, 3}, {{2, 2, 1, 1, 2, 2, 1}, 3, 3}, {{1, 1, 1, 1, 1, 1, 1}, 3, 5}, {{1, 1, 3, 3, 1, 1, 1}, 3, 3}, {{1, 1, 0, 0, 1, 1, 1}, 1, 1}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         Model *m = ARENA_NEW(arena, Model);
         *m = (Model){.name = "n", .train = train_defaults()};

@@ -177,7 +177,8 @@ static void print_table(int64_t kernel, int64_t stride) {
         }
     }
     for (int tile = DIRECT; tile <= TILE_MAX && (tile == DIRECT || winograd_fits(tile, kernel, stride)); tile++) {
-        printf("| %lldx%lld%s | ", (long long)kernel, (long long)kernel, stride > 1 ? ", stride 2" : "");
+        printf("| %lldx%lld", (long long)kernel, (long long)kernel);
+        printf(stride > 1 ? ", stride %lld | " : " | ", (long long)stride);
         printf(tile == DIRECT ? "direct |" : "%d |", tile);
         for (int pass = 0; pass < PASSES; pass++) printf(" %.1e | %.1f |", worst.at[tile][pass].l2, worst.at[tile][pass].worst);
         printf(" %.0f |\n", limit_of(tile));

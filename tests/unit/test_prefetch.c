@@ -308,6 +308,20 @@ START_TEST(sums_of_what_is_near) { /* read again by the loop around; a loop that
 }
 END_TEST
 
+/* A row of each block of a run is copied; sums go through the blocks of the run. */
+#define RUN(to) "for b = 0 .. blocks step 4 {\nfor e = b .. min(blocks, b + " to ") {\nfor i = 0 .. 64 {\nlane l = 0 .. 16 {\ny[0, 0, i, 0, l] = x[e, 0, 0, i, l]\n}\n}\n}\n" \
+    "for k = 0 .. 8 {\nlane l = 0 .. 16 {\ns[l] = 0.0\nfor d = b .. min(blocks, b + " to ") {\nfor j = 0 .. 64 {\nunroll u = 0 .. 32 {\ns[l] = fma(w[k, u], y[0, 0, j, 0, l], s[l])\n}\n}\n}\nw[1023, l] = s[l]\n}\n}\n}\n"
+
+START_TEST(runs_of_blocks) { /* four rows, a megabyte apart, of the next run: half a row in each sum */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, RUN("4"));
+    EXPECT(count(text, "prefetch") == 1 && strstr(text, "for k_0 = 0 .. 8 step 2") && strstr(text, "prefetch x[b + 4, 0, 0, 0, 128*d - 128*b + 2*j + 130560*k_0 + 512*k]"));
+    text = prefetched(a, RUN("4*b")); /* no run: who knows how many */
+    EXPECT(count(text, "prefetch") == 0);
+    arena_free(a);
+}
+END_TEST
+
 /* Rows of the megabyte x that each pass of t makes anew; then a sum over each. */
 #define MAKE "for t = 0 .. 9 {\nfor r = 0 .. 8 {\nlane l = 0 .. 16 {\nx[0, 0, r, 0, l] = 1.0\n}\n}\nfor c = 0 .. 8 {\n"
 START_TEST(sums_of_what_was_made_far_away) { /* more than the core's own cache holds; what both loops around ask for is in the same sum */
@@ -410,6 +424,7 @@ int main(void) {
     tcase_add_test(tc, rows_through_channels);
     tcase_add_test(tc, sums_of_too_much);
     tcase_add_test(tc, sums_of_what_is_near);
+    tcase_add_test(tc, runs_of_blocks);
     tcase_add_test(tc, sums_of_what_was_made_far_away);
     tcase_add_test(tc, next_tile);
     tcase_add_test(tc, first_tile);
