@@ -110,7 +110,7 @@ static Choice price_product(const Pass *p, const Shape *s, int tile) {
 static Choice price_sum(const Pass *p, const Shape *s, int tile) {
     Winograd f = winograd_conv_dw(way_of(s, tile));
     double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, groups = (double)s->groups, numbers = places * tiles * groups * (k + c), in_all = numbers;
-    bool parts = plan_sums_partially(p->options, square(f.n) * s->groups * s->k * s->c, (int64_t)(numbers * p->blocks) * p->options->machine.lanes, (int64_t)p->blocks);
+    bool parts = plan_sums_partially(p->options, square(f.n) * s->groups * s->k * s->c, capped_mul((int64_t)numbers, (int64_t)p->blocks * p->options->machine.lanes), (int64_t)p->blocks);
     bool turned = schedule_fills_lanes(s->c, p->options->machine.lanes);
     TileShape shape = shape_of(s, tile, square(f.n));
     TileTurns turns = plan_tile_turns(p->options, &shape);
@@ -202,17 +202,22 @@ static Node *forward_node(Pass *p, const Node *n, Node *const *arg) {
     return product_node(p, arg[0], arg[1], &s, &n->attr.i[CONV_PAD]);
 }
 
-/* Products of a row of `size` points of dx with all of a kernel, of `from` points of dy: those that there are, where columns are few enough to be gone through one by one; else, too, those with zeros around dy. */
-static int64_t products_of_row(int64_t from, const Shape *s, int64_t pad, int64_t size) {
+/* Of the points of dx, numbers lo to hi - 1, how many does place k of the kernel reach in its steps? */
+static int64_t reached(const Shape *s, int64_t pad, int64_t k, int64_t lo, int64_t hi) {
+    int64_t first = (k - pad) % s->stride, phase = first < 0 ? first + s->stride : first;
+    return hi <= lo ? 0 : floor_div(hi - 1 - phase, s->stride) - floor_div(lo - 1 - phase, s->stride);
+}
+
+/* Products of a row (d = 0: column) of `size` points of dx with all of a kernel, of `from` points of dy: those with zeros around dy are left out where they are more than a tenth, as conv.c's skips_taps has it, and
+ * along columns where these are few enough to be gone through one by one. */
+static int64_t products_along(int d, int64_t from, const Shape *s, int64_t pad, int64_t size) {
     enum { COLUMNS_MOST = 8 }; /* as schedule_choose.c peels (TILES_MOST) */
-    int64_t products = 0;
-    bool all = ceil_div(size, s->stride) > COLUMNS_MOST;
-    for (int64_t i = 0; i < size; i++)
-        for (int64_t k = 0; k < s->r; k++) {
-            int64_t o = i + pad - k;
-            products += o % s->stride == 0 && (all || (o >= 0 && o / s->stride < from));
-        }
-    return products;
+    int64_t all = 0, inside = 0;
+    for (int64_t k = 0; k < s->r; k++) {
+        all += reached(s, pad, k, 0, size);
+        inside += reached(s, pad, k, i64_max(0, k - pad), i64_min(size, (from - 1) * s->stride + k - pad + 1));
+    }
+    return inside * 10 < all * 9 && (d == 0 || ceil_div(size, s->stride) <= COLUMNS_MOST) ? inside : all;
 }
 
 /* dx, of dy and w with their channels exchanged. */
@@ -227,7 +232,7 @@ static Node *data_node(Pass *p, const Node *n, Node *const *arg) {
     s.c = w.dim[0] / s.groups;
     s.macs = type_count(w) * arg[0]->type.dim[1] * arg[0]->type.dim[2];
     s.direct = (double)type_count(w);
-    for (int d = 0; d < 2; d++) s.direct *= (double)products_of_row(arg[0]->type.dim[1 + d], &s, n->attr.i[CONV_PAD + d], n->type.dim[1 + d]) / s.r;
+    for (int d = 0; d < 2; d++) s.direct *= (double)products_along(d, arg[0]->type.dim[1 + d], &s, n->attr.i[CONV_PAD + d], n->type.dim[1 + d]) / s.r;
     return product_node(p, arg[0], arg[1], &s, &n->attr.i[CONV_PAD]);
 }
 

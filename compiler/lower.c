@@ -52,7 +52,6 @@ void lower_batch_axis(Lower *lw, Nest *nest) { add_blocks(lw, nest, true); }
 void lower_batch_points(Lower *lw, Nest *nest) { add_blocks(lw, nest, false); }
 Affine lower_block(Lower *lw) { return affine_add(lw->a, lw->block, affine_scale(lw->a, first_block(lw), -1)); }
 int64_t lower_blocks(const Lower *lw) { return lw->run ? lw->run : lw->group->sum == SUM_PARTIAL ? lw->b->program->chunk : lw->plan->chunks; }
-int64_t lower_near_bytes(const Lower *lw) { return lw->plan->options.step_bytes; }
 void lower_fix_image(Lower *lw, const Var *v) { lw->image = affine_var(lw->a, v); }
 int lower_images(const Lower *lw) { return lw->lanes; }
 bool lower_turns_lanes(const Lower *lw) { return lw->turned; }

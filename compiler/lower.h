@@ -102,8 +102,6 @@ void lower_close_loop(Lower *lw);
 /* Opens a loop over runs of so many lane blocks of the sum, the last of which may be shorter, inside which all that is said above of the sum's lane blocks is said of the run's. */
 void lower_open_runs(Lower *lw, int64_t blocks);
 void lower_close_runs(Lower *lw);
-/* Bytes that stay in a core's own cache while a pass over them is followed by the next. */
-int64_t lower_near_bytes(const Lower *lw);
 /* From here on, or until they are closed, images are in the lanes (turns_lanes). */
 void lower_open_lanes(Lower *lw);
 void lower_close_lanes(Lower *lw);

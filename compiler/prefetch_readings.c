@@ -24,7 +24,7 @@ static int64_t passes_inside(const Sums *p, const Stmt *s) {
         if (loop_inside(p, s->lo[0].term[t].var)) return 0;
     for (int k = 0; k < s->nhi; k++) {
         Affine run = affine_add(p->a, s->hi[k], affine_scale(p->a, s->lo[0], -1));
-        if (!run.n) passes = i64_max(0, run.c);
+        if (!run.n && run.c > 0) passes = passes ? i64_min(passes, run.c) : run.c;
     }
     return passes;
 }

@@ -74,13 +74,17 @@ static const Stmt *open_of(const Leaf *x, const Stmt *open) {
     return NULL;
 }
 
-static Affine first_is_zero(Arena *a, const Stmt *loop) { return affine_add(a, affine_var(a, loop->var), affine_scale(a, loop->lo[0], -1)); }
+/* The loop's variable, counted from its first value; of one that was taken apart, from the first of the whole. */
+static Affine first_is_zero(const Sums *p, const Stmt *loop) {
+    const Stmt *from = p->whole && loop == p->leaf[0].loop[0] ? p->whole : loop;
+    return affine_add(p->a, affine_var(p->a, loop->var), affine_scale(p->a, from->lo[0], -1));
+}
 
 /* The number of the leaf's pass through its loops up to number `last`, but for one. */
-static Affine pass_number(Arena *a, const Leaf *x, int last, int but) {
+static Affine pass_number(const Sums *p, const Leaf *x, int last, int but) {
     Affine n = affine_const(0);
     for (int i = 0; i <= last; i++)
-        if (x->count[i] && i != but) n = affine_add(a, affine_scale(a, n, x->count[i]), first_is_zero(a, x->loop[i]));
+        if (x->count[i] && i != but) n = affine_add(p->a, affine_scale(p->a, n, x->count[i]), first_is_zero(p, x->loop[i]));
     return n;
 }
 
@@ -103,10 +107,10 @@ static bool request_at(Sums *p, const Leaf *x, const Request *q, Affine *at) {
             if (affine_coef(at[i], p->open[k]->var)) return false;
         if (like) readings_replace(p, at, rank, p->open[k]->var, affine_var(p->a, like->var));
     }
-    Affine far = affine_offset(affine_scale(p->a, pass_number(p->a, x, q->level, through), q->step / size), (r->run - q->fresh + q->from) / size);
+    Affine far = affine_offset(affine_scale(p->a, pass_number(p, x, q->level, through), q->step / size), (r->run - q->fresh + q->from) / size);
     if (through >= 0) {
         const Stmt *walk = q->walk.parts > 1 ? p->whole : x->loop[through];
-        far = affine_add(p->a, far, affine_scale(p->a, first_is_zero(p->a, walk), r->apart / size * q->walk.each / q->walk.parts));
+        far = affine_add(p->a, far, affine_scale(p->a, first_is_zero(p, walk), r->apart / size * q->walk.each / q->walk.parts));
         if (q->walk.parts > 1) {
             Affine part = affine_add(p->a, affine_var(p->a, x->loop[0]->var), affine_scale(p->a, affine_var(p->a, p->whole->var), -1));
             far = affine_add(p->a, far, affine_scale(p->a, part, q->fresh / size / q->walk.parts));

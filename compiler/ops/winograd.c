@@ -544,7 +544,9 @@ static void pair_axes(const PlaceSum *s, Nest *nest, Affine *out, Affine *panel,
     int64_t groups = groups_of(s), ks = s->n->type.dim[1] / groups, panels = s->n->type.dim[2] / s->width;
     Affine group = group_axis(s->lw, nest, groups, ks), run = affine_const(0), first = affine_const(0);
     if (s->runs > 1) run = affine_var(a, nest_axis(a, nest, "kr", s->runs, false));
+    if (s->runs > 1) nest_keep_far(nest);
     if (panels > 1) first = affine_var(a, nest_axis(a, nest, "cp", panels, false));
+    if (panels > 1) nest_keep_far(nest);
     *panel = pair(s->lw, group, panels, first);
     *out = pair(s->lw, group, ks, pair(s->lw, run, ks / s->runs, affine_var(a, nest_axis(a, nest, "k", ks / s->runs, false))));
     const Var *c = nest_axis(a, nest, "c", s->width, false);

@@ -170,8 +170,8 @@ static void add_layer(Maker *m) {
 }
 
 static void add_wide(Maker *m) {
-    int kernel = chance(m, 70) ? 3 : 5;
-    NetSide same = {kernel, 1, kernel / 2, 1}, rows = same;
+    int kernel = chance(m, 70) ? 3 : 5, stride = chance(m, 25) ? 2 : 1;
+    NetSide same = {kernel, stride, kernel / 2, 1}, rows = same;
     if (!chance(m, 70)) rows.pad = pick(m, 0, kernel - 1);
     if (!add(m, (NetRecord){.op = NET_CONV, .out = pick(m, 8, 12), .groups = 1, .flag = chance(m, 70), .side = {rows, same}})) add_square(m, 3, 1, 8, 1);
     if (chance(m, 25)) add_norm(m);

@@ -258,13 +258,14 @@ START_TEST(test_winograd) {
 }
 END_TEST
 
-/* Sums over the batch in runs of lane blocks: of one (tiles of 2), of two and a last one that is shorter (of 4); of several panels of input channels and (tiles of 2) runs of output channels, with steps, too. */
+/* Sums over the batch in runs of lane blocks: of one (tiles of 2), of all, and of two and a last one that is shorter, of several panels of input channels, runs of output channels and groups. */
 START_TEST(test_winograd_runs) {
     static const Case nets[] = {
         REAL_NET("winograd, sums in runs of lane blocks", "16, 6, 14", "16, 6, 14", "conv(24, 3, pad=1) -> tanh; conv(16, 3, pad=1, groups=2)"),
-        REAL_NET("winograd, sums in panels and runs of channels", "32, 6, 14", "4, 3, 7", "conv(208, 3, pad=1) -> tanh; conv(4, 1) -> tanh; conv(64, 3, stride=2, pad=1, groups=2); conv(4, 3, pad=1)"),
+        REAL_NET("winograd, sums in panels and runs of channels", "64, 12, 20", "4, 12, 20", "conv(288, 3, pad=1, groups=2) -> tanh; conv(4, 1)"),
     };
-    run_net(&nets[_i / 2], (KernelConfig){.opt_level = 2, .lanes = 8, .no_partial = true, .row_steps = true, .stream = _i % 2, .winograd_tile = 2 + 2 * (_i % 2)}, 2e-5);
+    if (SANITIZED && _i == 2) return; /* half a minute */
+    run_net(&nets[_i / 2], (KernelConfig){.opt_level = 2, .lanes = 8, .no_partial = true, .row_steps = true, .stream = _i % 2, .winograd_tile = _i ? 4 : 2}, 2e-5);
 }
 END_TEST
 
@@ -287,7 +288,7 @@ int main(int argc, char **argv) { /* --all: every case in every configuration */
     TCase *w = tcase_create("winograd");
     tcase_set_timeout(w, 240);
     tcase_add_loop_test(w, test_winograd, 0, WINOGRAD_CASES * TILES);
-    tcase_add_loop_test(w, test_winograd_runs, 0, 4);
+    tcase_add_loop_test(w, test_winograd_runs, 0, 3);
     Suite *s = suite_create("kernels against the evaluator");
     suite_add_tcase(s, t);
     suite_add_tcase(s, w);

@@ -72,12 +72,12 @@ END_TEST
 
 /* ---- the generator ---- */
 
-typedef struct Seen { int op[NET_JOIN + 1], act[ACTS], join[JOINS], loss[LOSSES], depthwise, grouped, dilated, strided, wide, partial, whole, tile[7]; } Seen;
+typedef struct Seen { int op[NET_JOIN + 1], act[ACTS], join[JOINS], loss[LOSSES], depthwise, grouped, dilated, strided, wide, stepped, partial, whole, tile[7]; } Seen;
 
-/* What Winograd's algorithm is for. */
-static bool is_wide(const NetRecord *r, NetShape in) {
+/* What Winograd's algorithm is for, with such steps. */
+static bool is_wide(const NetRecord *r, NetShape in, int stride) {
     const NetSide *h = &r->side[0], *w = &r->side[1];
-    bool square = h->kernel == w->kernel && (h->kernel == 3 || h->kernel == 5) && h->stride * w->stride * h->dilation * w->dilation == 1;
+    bool square = h->kernel == w->kernel && (h->kernel == 3 || h->kernel == 5) && h->stride == stride && w->stride == stride && h->dilation * w->dilation == 1;
     return square && r->groups == 1 && r->out >= 8 && in.c >= 8 && in.h >= 6 && in.h <= 14 && in.w >= 6 && in.w <= 14;
 }
 
@@ -98,7 +98,8 @@ static void look(Seen *seen, const RandomNet *net) {
         seen->grouped += r->groups > 1;
         seen->dilated += r->side[0].dilation > 1;
         seen->strided += r->side[0].stride > 1;
-        seen->wide += is_wide(r, shape[i]);
+        seen->wide += is_wide(r, shape[i], 1);
+        seen->stepped += is_wide(r, shape[i], 2);
     }
 }
 
@@ -120,6 +121,7 @@ START_TEST(generator_makes_everything) {
     often(seen.dilated / 4, "dilation");
     often(seen.strided / 10, "strides");
     often(seen.wide / 40, "wide convolutions");
+    often(seen.stepped / 10, "wide convolutions with steps");
     often(seen.partial / 100, "partly empty lane blocks");
     often(seen.whole / 20, "whole numbers");
 }

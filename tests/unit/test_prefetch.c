@@ -234,6 +234,16 @@ START_TEST(strips_in_sums) { /* of one channel in each place, of two, for half o
 }
 END_TEST
 
+/* Four strips of x, and a row of w, in eight sums: those are taken apart for the strips, and go on asking for the row from its beginning to its end. */
+START_TEST(a_row_beside_strips) {
+    Arena *a = arena_new();
+    const char *text = prefetched(a, "for h = 0 .. 16 {\nfor k = 0 .. 4 {\nfor i = 0 .. 64 {\nlane l = 0 .. 16 {\ny[0, k, 0, i, l] = x[0, k, h, i, l]\n}\n}\n}\nfor i2 = 0 .. 64 {\nlane l = 0 .. 16 {\nt[0, 0, 0, i2, l] = w[h, 16*i2 + l]\n}\n}\n"
+                                     "for p = 0 .. 8 {\nlane l = 0 .. 16 {\ns[l] = 0.0\nfor j = 0 .. 64 {\nunroll u = 0 .. 32 {\ns[l] = fma(t[0, 0, p, u, l], y[0, 0, 0, j, l], s[l])\n}\n}\ny[0, 3, 3, 3, l] = s[l]\n}\n}\n}\n");
+    EXPECT(strstr(text, "for p_0 = 0 .. 8 step 2") && strstr(text, "prefetch w[h + 1, 128*p + 2*j]"));
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(strips_that_do_not_fit) { /* four channels for seven places; every other row */
     Arena *a = arena_new();
     const char *text = prefetched(a, STEP("h", "h + 1") PLACES("7"));
@@ -418,6 +428,7 @@ int main(void) {
     tcase_add_test(tc, in_sums);
     tcase_add_test(tc, in_short_sums);
     tcase_add_test(tc, strips_in_sums);
+    tcase_add_test(tc, a_row_beside_strips);
     tcase_add_test(tc, strips_that_do_not_fit);
     tcase_add_test(tc, bands_in_sums);
     tcase_add_test(tc, strips_in_the_innermost_loop);
