@@ -84,7 +84,7 @@ static TileShape shape_of(const Shape *s, int tile, int64_t places) {
 
 /* Of forward or (more points a tile) backward_data. */
 static Choice price_product(const Pass *p, const Shape *s, int tile) {
-    Winograd f = s->turned ? winograd_conv_dx(way_of(s, tile)) : winograd_conv(way_of(s, tile));
+    Winograd f = winograd_turned(way_of(s, tile), s->turned);
     double places = square(f.n), tiles = (double)tiles_of(s, tile), k = (double)s->k, c = (double)s->c, groups = (double)s->groups, one;
     Choice x = {.tile = tile};
     bool across = plan_goes_across(p->options, 4 * square(f.n) * s->groups * s->k * s->c, (int64_t)p->blocks);

@@ -140,6 +140,8 @@ Winograd winograd_conv_dx(WinogradWay way) {
     return w;
 }
 
+Winograd winograd_turned(WinogradWay way, bool turned) { return turned ? winograd_conv_dx(way) : winograd_conv(way); }
+
 /* ---- straight-line code ---- */
 
 static void add_term(WinogradStep *s, int from, double factor) {

@@ -38,6 +38,8 @@ bool winograd_fits(int64_t tile, int64_t kernel, int64_t stride);
 Winograd winograd_conv(WinogradWay way);
 /* dx from dy, in tiles of stride * tile points of x; w is not turned round, the matrix `kernel` has it so. */
 Winograd winograd_conv_dx(WinogradWay way);
+/* The one or (turned) the other. */
+Winograd winograd_turned(WinogradWay way, bool turned);
 /* dw from x, whose `input` is winograd_conv's, and dy by `kernel`. */
 Winograd winograd_conv_dw(WinogradWay way);
 

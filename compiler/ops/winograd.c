@@ -37,7 +37,7 @@ static WinogradWay way_of(const Attr *attr, int64_t pad) {
 }
 
 /* Of winograd_data, in dimension d, and of winograd_image. */
-static Winograd conv_form(const Attr *attr, int64_t pad) { return attr->i[WINOGRAD_TURNED] ? winograd_conv_dx(way_of(attr, pad)) : winograd_conv(way_of(attr, pad)); }
+static Winograd conv_form(const Attr *attr, int64_t pad) { return winograd_turned(way_of(attr, pad), attr->i[WINOGRAD_TURNED]); }
 static Winograd data_form(const Node *n, int d) { return conv_form(&n->attr, n->attr.i[WINOGRAD_PAD + d]); }
 static Winograd image_form(const Node *n) { return conv_form(&n->attr, n->attr.i[WINOGRAD_PAD]); }
 /* Of winograd_gradient and winograd_weights. */
@@ -46,7 +46,7 @@ static Winograd dw_form(const Node *n) { return winograd_conv_dw(way_of(&n->attr
 static Winograd kernel_form(const Node *n) {
     const int64_t *i = n->attr.i;
     WinogradWay way = {(int)i[WINOGRAD_TILE], (int)n->arg[0]->type.dim[2], (int)i[WINOGRAD_KERNEL_STRIDE], (int)i[WINOGRAD_KERNEL_PAD]};
-    return i[WINOGRAD_KERNEL_TURNED] ? winograd_conv_dx(way) : winograd_conv(way);
+    return winograd_turned(way, i[WINOGRAD_KERNEL_TURNED]);
 }
 
 /* ---- shapes ---- */
@@ -157,7 +157,7 @@ const char *winograd_gradient_shape(Arena *a, const Attr *attr, int nargs, const
     const char *why = attr_fits(a, "winograd_gradient", attr);
     if (why) return why;
     if (!op_is_image(args[0])) return arena_printf(a, "winograd_gradient needs an image, got %s", op_text(a, args[0]));
-    int64_t tiles = ceil_div(args[0].dim[1], attr->i[0]) * ceil_div(args[0].dim[2], attr->i[0]);
+    int64_t tile = attr->i[WINOGRAD_TILE], tiles = ceil_div(args[0].dim[1], tile) * ceil_div(args[0].dim[2], tile);
     return op_result(a, type_batched(3, places_of(attr), args[0].dim[0], tiles), out);
 }
 

@@ -41,7 +41,7 @@ static void of_pieces(const Node *n, int64_t batch, const double *x, Tile *t, in
 }
 
 static WinogradWay way_of(const Node *n, int64_t pad) { return (WinogradWay){(int)n->attr.i[WINOGRAD_TILE], (int)n->attr.i[WINOGRAD_KERNEL], (int)n->attr.i[WINOGRAD_STRIDE], (int)pad}; }
-static Winograd conv_form(const Node *n, int64_t pad) { return n->attr.i[WINOGRAD_TURNED] ? winograd_conv_dx(way_of(n, pad)) : winograd_conv(way_of(n, pad)); }
+static Winograd conv_form(const Node *n, int64_t pad) { return winograd_turned(way_of(n, pad), n->attr.i[WINOGRAD_TURNED]); }
 
 static void of_data(const Node *n, int64_t batch, const double *x, double *terms) {
     Winograd down = conv_form(n, n->attr.i[WINOGRAD_PAD]), across = conv_form(n, n->attr.i[WINOGRAD_PAD + 1]);
@@ -59,7 +59,7 @@ static void of_kernel(const Node *n, const double *weights, double *terms) {
     int r = (int)n->arg[0]->type.dim[2];
     bool turned = n->attr.i[WINOGRAD_KERNEL_TURNED] != 0;
     WinogradWay way = {(int)n->attr.i[WINOGRAD_TILE], r, (int)n->attr.i[WINOGRAD_KERNEL_STRIDE], (int)n->attr.i[WINOGRAD_KERNEL_PAD]};
-    Tile t = {.x = (turned ? winograd_conv_dx(way) : winograd_conv(way)).kernel};
+    Tile t = {.x = winograd_turned(way, turned).kernel};
     Type w = n->arg[0]->type;
     int64_t groups = n->attr.i[WINOGRAD_KERNEL_GROUPS], out = turned ? w.dim[1] : w.dim[0] / groups, cs = turned ? w.dim[0] / groups : w.dim[1], ks = groups * out, pack = n->type.dim[2], line = n->type.dim[3];
     for (int64_t i = 0; i < ks * cs; i++) {
