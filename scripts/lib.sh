@@ -6,7 +6,7 @@ called_from=$PWD
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
-build_packages=(gcc libc6-dev cmake ninja-build bison flex zlib1g-dev libpng-dev libjpeg62-turbo-dev llvm-19-dev)
+build_packages=(gcc libc6-dev cmake ninja-build bison flex zlib1g-dev libpng-dev libjpeg62-turbo-dev libmimalloc-dev llvm-19-dev)
 test_packages=(pkg-config check qemu-user gdb)
 
 if [[ -t 2 && -z ${NO_COLOR-} ]]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
