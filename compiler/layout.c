@@ -91,6 +91,13 @@ static Range affine_range(const Lower *lw, const Nest *n, Affine x) {
     }
     int64_t k = lw->step ? affine_coef(x, lw->step) : 0, last = k ? lw->group->steps - 1 : 0;
     Range r = {x.c + i64_min(0, k * last), x.c + i64_max(0, k * last)};
+    const Inner *inner = NULL;
+    for (int i = 0; i < n->assigns.n; i++) {
+        if (n->assigns.at[i].inner == inner || !n->assigns.at[i].inner) continue;
+        inner = n->assigns.at[i].inner;
+        int64_t far = affine_coef(x, inner->var) * (inner->extent - 1);
+        r = (Range){r.lo + i64_min(0, far), r.hi + i64_max(0, far)};
+    }
     for (int i = 0; i < lw->naround; i++) {
         int64_t far = affine_coef(x, lw->around[i].var) * i64_max(0, lw->around[i].extent - 1);
         r = (Range){r.lo + i64_min(0, far), r.hi + i64_max(0, far)};

@@ -54,6 +54,7 @@ Affine lower_block(Lower *lw) { return affine_add(lw->a, lw->block, affine_scale
 int64_t lower_blocks(const Lower *lw) { return lw->run ? lw->run : lw->group->sum == SUM_PARTIAL ? lw->b->program->chunk : lw->plan->chunks; }
 void lower_fix_image(Lower *lw, const Var *v) { lw->image = affine_var(lw->a, v); }
 int lower_images(const Lower *lw) { return lw->lanes; }
+int lower_registers(const Lower *lw) { return lw->plan->options.machine.registers; }
 bool lower_turns_lanes(const Lower *lw) { return lw->turned; }
 
 bool lower_goes_across(const Lower *lw) { return lw->group->domain == ACROSS; }
@@ -271,7 +272,7 @@ static int chain_uses(const Chain *c, const Node *n) {
 }
 
 static void add_store(Chain *c, const Buffer *b, const Affine *at, const Expr *value) {
-    VEC_PUSH(c->lw->a, &c->stores, ((Assign){b, at, value, c->nest->span}));
+    VEC_PUSH(c->lw->a, &c->stores, ((Assign){.buffer = b, .at = at, .value = value, .span = c->nest->span}));
 }
 
 static void store_canonical(Chain *c, Space space, const Node *n, const Expr *value) {
@@ -470,14 +471,13 @@ void lower_emit_twin(Lower *lw, Nest *nest, const Node *n, const Expr *value, co
     emit_loops(lw, nest);
 }
 
-void lower_emit_points(Lower *lw, Nest *nest, const Node *n, int count, const Affine *const *at, const Expr *const *value) {
-    for (int i = 0; i < count; i++) {
-        Chain c = {.lw = lw, .nest = nest, .at = at[i]};
-        chain_add(&c, n, value[i]);
-        chain_run(&c);
-    }
+void lower_point(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value) {
+    Chain c = {.lw = lw, .nest = nest, .at = at};
+    Span before = nest->span;
     ENSURE(!is_partial(lw));
-    emit_loops(lw, nest);
+    chain_add(&c, n, value);
+    chain_run(&c);
+    nest->span = before;
 }
 
 void lower_emit(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value) {

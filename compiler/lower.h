@@ -108,6 +108,8 @@ void lower_close_lanes(Lower *lw);
 /* Lanes are elsewhere (turns_lanes): loads of batched values are of the image number `v` of the block; their count. */
 void lower_fix_image(Lower *lw, const Var *v);
 int lower_images(const Lower *lw);
+/* Vector registers of the machine. */
+int lower_registers(const Lower *lw);
 /* A buffer in the worker's scratch, of this kernel alone. */
 Buffer *lower_scratch(Lower *lw, const char *name, Type type);
 /* Does the rule put the lanes elsewhere in the kernel at hand? */
@@ -148,11 +150,11 @@ void lower_flatten(Lower *lw);
 /* Finishes a nest of operator n: at every point its element `at` (of n's own type) is `value`; adds what is fused behind,
  * all stores, and the loops. */
 void lower_emit(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value);
-/* The same where every point of the nest's axes gives `count` elements of n: a tile. */
-void lower_emit_points(Lower *lw, Nest *nest, const Node *n, int count, const Affine *const *at, const Expr *const *value);
+/* The same where every point of the nest's axes gives several elements of n, as a tile does: one of them. lower_emit_local finishes the nest. */
+void lower_point(Lower *lw, Nest *nest, const Node *n, const Affine *at, const Expr *value);
 /* The same for an operator and its twin that shares points (a max_pool and its index, two sums over the images); twin may be null. */
 void lower_emit_twin(Lower *lw, Nest *nest, const Node *n, const Expr *value, const Node *twin, const Expr *twin_value, const Affine *at);
-/* Finishes a nest that only fills a local or a scratch buffer of the kernel (by nest_assign). */
+/* Finishes a nest of lower_point, or one that only fills a local or a scratch buffer of the kernel (by nest_assign). */
 void lower_emit_local(Lower *lw, Nest *nest);
 /* Makes `v` the axis with the lanes in the nest at hand (for sums with lower_image_axis). */
 void lower_lane_axis(Lower *lw, const Nest *nest, const Var *v);

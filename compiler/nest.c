@@ -82,8 +82,29 @@ void nest_update(Nest *n, const Expr *acc, const Expr *update) {
 }
 
 void nest_assign(Arena *a, Nest *n, const Buffer *buffer, const Affine *at, const Expr *value) {
-    VEC_PUSH(a, &n->assigns, ((Assign){buffer, at, value, n->span}));
+    VEC_PUSH(a, &n->assigns, ((Assign){buffer, at, value, n->span, n->inner}));
 }
+
+const Buffer *nest_array(Arena *a, Nest *n, const char *name, int64_t rows, int64_t cols) {
+    Buffer *b = point_local(a, name, ELEM_F32);
+    b->rank = 2;
+    b->dim[0] = rows;
+    b->dim[1] = cols;
+    VEC_PUSH(a, &n->arrays, b);
+    return b;
+}
+
+const Var *nest_open(Arena *a, Nest *n, const char *name, int64_t extent) {
+    ENSURE(!n->inner);
+    Inner *inner = ARENA_NEW(a, Inner);
+    Var *v = ARENA_NEW(a, Var);
+    v->name = arena_name(a, name);
+    *inner = (Inner){v, extent};
+    n->inner = inner;
+    return v;
+}
+
+void nest_close(Nest *n) { n->inner = NULL; }
 
 static bool is_cheap(const Expr *e) {
     return e->kind == EXPR_REAL || e->kind == EXPR_INT || (e->kind >= EXPR_LR && e->kind <= EXPR_IMAGE_WEIGHT) ||
@@ -155,12 +176,23 @@ Affine subst_affine(const Subst *s, Affine x) {
     return out;
 }
 
+const Affine *subst_at(const Subst *s, const Buffer **b, const Affine *at) {
+    const Rename *to = NULL;
+    int own = (*b)->rank, n = 0;
+    for (int i = 0; i < s->renames.n && !to; i++)
+        if (s->renames.at[i].from == *b) to = &s->renames.at[i];
+    if (to) *b = to->to;
+    if (to && !own) return s->index + to->skip;
+    Affine *out = ARENA_ARRAY(s->arena, Affine, (*b)->rank);
+    for (; n < own; n++) out[n] = subst_affine(s, at[n]);
+    for (; n < (*b)->rank; n++) out[n] = s->index[to->skip + n - own];
+    return out;
+}
+
 static const Expr *subst_load(const Subst *s, const Expr *e) {
-    for (int i = 0; i < s->renames.n; i++)
-        if (s->renames.at[i].from == e->buffer) return expr_load(s->arena, s->renames.at[i].to, s->index + s->renames.at[i].skip);
-    Affine *at = ARENA_ARRAY(s->arena, Affine, e->buffer->rank);
-    for (int i = 0; i < e->buffer->rank; i++) at[i] = subst_affine(s, e->at[i]);
-    return expr_load(s->arena, e->buffer, at);
+    const Buffer *b = e->buffer;
+    const Affine *at = subst_at(s, &b, e->at);
+    return expr_load(s->arena, b, at);
 }
 
 const Expr *subst_expr(const Subst *s, const Expr *e) {

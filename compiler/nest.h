@@ -31,13 +31,17 @@ typedef struct Axis {
 } Axis;
 
 typedef struct Acc { Buffer *buffer; const Expr *init, *update; Span span; } Acc;
-typedef struct Assign { const Buffer *buffer; const Affine *at; const Expr *value; Span span; } Assign;
+/* A loop inside of a point: its assignments from 0 to extent-1 (nest_open). */
+typedef struct Inner { const Var *var; int64_t extent; } Inner;
+typedef struct Assign { const Buffer *buffer; const Affine *at; const Expr *value; Span span; const Inner *inner; /* the loop that it is in, or null */ } Assign;
 
 typedef struct Nest {
     int naxes;
     Axis axis[AXIS_MAX];
     VEC(Acc) accs;
     VEC(Assign) assigns;
+    VEC(const Buffer *) arrays;
+    const Inner *inner;     /* the loop that assignments are added to now, or null */
     Span span;              /* where what is added from now on comes from */
 } Nest;
 
@@ -63,15 +67,21 @@ void nest_update(Nest *n, const Expr *acc, const Expr *update);
 void nest_assign(Arena *a, Nest *n, const Buffer *buffer, const Affine *at, const Expr *value);
 /* Names `value` so that it is computed once: the expression that reads it. Constants and loads of locals come back as they are. */
 const Expr *nest_let(Arena *a, Nest *n, const Expr *value);
+/* A local array of f32 that each point has of its own, rows by cols. The nest's tiles are then single points. */
+const Buffer *nest_array(Arena *a, Nest *n, const char *name, int64_t rows, int64_t cols);
+/* Assignments and names from here on, until it is closed, are made for each value 0 .. extent-1 of the variable that is returned, one after the other: a loop inside of the point,
+ * for rules whose code, written out, would be long. Such loops are not nested. */
+const Var *nest_open(Arena *a, Nest *n, const char *name, int64_t extent);
+void nest_close(Nest *n);
 /* The nest with the space axis v taken away and its variable replaced by x: for nests that share an outer loop. */
 void nest_fix(Arena *a, Nest *n, const Var *v, Affine x);
 /* The nest with the space axis v cut down to `extent` points from x on, of which those below `end` count. */
 void nest_window(Arena *a, Nest *n, const Var *v, Affine x, int64_t extent, int64_t end);
 
-/* A rank-0 local becomes `to`, indexed by the substitution's `index` from place `skip` on. */
+/* A rank-0 local becomes `to`, indexed by the substitution's `index` from place `skip` on; an array, whose point is the whole tile, by its own indices and then those. */
 typedef struct Rename { const Buffer *from, *to; int skip; } Rename;
 
-/* What subst_expr puts in place of variables and of rank-0 locals. */
+/* What subst_expr puts in place of variables and of a point's locals. */
 typedef struct Subst {
     Arena *arena;
     int n;
@@ -81,6 +91,8 @@ typedef struct Subst {
     const Affine *index;
 } Subst;
 Affine subst_affine(const Subst *s, Affine x);
+/* The place of `at` in what b is renamed to; at itself, each index substituted, if it is not. */
+const Affine *subst_at(const Subst *s, const Buffer **b, const Affine *at);
 const Expr *subst_expr(const Subst *s, const Expr *e);
 
 /* Calls fn for every load in the nest (inits, updates, values) and every store of an assignment. */

@@ -39,12 +39,17 @@ int64_t prefetch_passes(const Stmt *s) {
     return i64_max(0, ceil_div(s->hi[0].c - s->lo[0].c, s->step));
 }
 
-bool prefetch_is_local(const Stmt *s) {
+/* Are all stores to locals, at places that v does not change? */
+static bool stays_local(const Stmt *s, const Var *v) {
+    for (int i = 0; s->kind == STMT_STORE && i < s->buffer->rank; i++)
+        if (affine_coef(s->at[i], v)) return false;
     if (s->kind == STMT_STORE) return s->buffer->space == SPACE_LOCAL;
     for (int i = 0; s->kind == STMT_FOR && i < s->body.n; i++)
-        if (!prefetch_is_local(s->body.at[i])) return false;
+        if (!stays_local(s->body.at[i], v)) return false;
     return true;
 }
+
+bool prefetch_sums_up(const Stmt *s) { return stays_local(s, s->var); }
 
 bool prefetch_has_loop(const Stmt *s) {
     if (s->kind != STMT_FOR) return false;
@@ -283,7 +288,7 @@ static void visit(Pass *p, Stmt *list) {
             p->lane = s->var;
             visit(p, s);
             p->lane = NULL;
-        } else if (prefetch_is_loop(s, LOOP_SERIAL) && p->lane && prefetch_is_local(s)) {
+        } else if (prefetch_is_loop(s, LOOP_SERIAL) && p->lane && prefetch_sums_up(s)) {
             i += ask_behind_sum(p, list, i);
         } else if (prefetch_is_loop(s, LOOP_SERIAL)) {
             visit_serial(p, s);

@@ -8,8 +8,8 @@
 bool prefetch_is_loop(const Stmt *s, LoopKind kind);
 /* Passes of a loop whose bounds are numbers; 0: not known. */
 int64_t prefetch_passes(const Stmt *s);
-/* Does the statement fill nothing but locals? */
-bool prefetch_is_local(const Stmt *s);
+/* Does the loop fill nothing but locals, the same in each pass? */
+bool prefetch_sums_up(const Stmt *s);
 /* Is it, or has it inside, a loop that is not unrolled? */
 bool prefetch_has_loop(const Stmt *s);
 /* Does the statement, or one in it, store to the buffer? */

@@ -117,13 +117,20 @@ static void map_axis(Apply *p, Leaf *leaf, int axis, const Var *lane) {
 
 static bool local_varies(const Apply *p, const Buffer *local);
 
+/* Has each point its own? */
+static bool is_own(const Apply *p, const Buffer *b) {
+    for (int i = 0; i < p->nest->arrays.n; i++)
+        if (p->nest->arrays.at[i] == b) return true;
+    return b->space == SPACE_LOCAL && !b->rank;
+}
+
 /* Does e differ from lane to lane? A sum over the lanes does not; a local does as its own value does. */
 static bool varies(const Apply *p, const Expr *e) {
     if (e->kind == EXPR_LANE_SUM) return false;
     const Var *lane = p->s->lane_axis >= 0 ? p->nest->axis[p->s->lane_axis].var : p->l;
     if (!lane) return false;
     if (e->kind == EXPR_INDEX) return affine_coef(e->index, lane) != 0;
-    if (e->kind == EXPR_LOAD && e->buffer->space == SPACE_LOCAL && !e->buffer->rank) return local_varies(p, e->buffer);
+    if (e->kind == EXPR_LOAD && is_own(p, e->buffer)) return local_varies(p, e->buffer);
     for (int i = 0; e->kind == EXPR_LOAD && i < e->buffer->rank; i++)
         if (affine_coef(e->at[i], lane)) return true;
     for (int i = 0, n = expr_operands(e->kind); i < n; i++)
@@ -133,22 +140,23 @@ static bool varies(const Apply *p, const Expr *e) {
 
 static bool local_varies(const Apply *p, const Buffer *local) {
     for (int i = 0; i < p->nest->assigns.n; i++)
-        if (p->nest->assigns.at[i].buffer == local) return varies(p, p->nest->assigns.at[i].value);
-    return true; /* accumulators */
+        if (!local->rank && p->nest->assigns.at[i].buffer == local) return varies(p, p->nest->assigns.at[i].value);
+    return true; /* accumulators, arrays */
 }
 
-/* The rank-0 local as it stands in this tile: one number for each point (but for the first `skip` tile axes, which are loops around it)
- * and, where they differ, lane. */
+/* The point's local as it stands in this tile: one number for each point (but for the first `skip` tile axes, which are loops around it) and, where they differ, lane. An array is that of
+ * the tile's only point. */
 static const Buffer *expand_local(Apply *p, const Leaf *leaf, const Buffer *point, int skip) {
     Buffer *b = ARENA_NEW(p->a, Buffer);
     b->name = arena_name(p->a, arena_printf(p->a, "%s%d", point->name, p->kernel->serial++));
     b->elem = point->elem;
     b->space = SPACE_LOCAL;
-    int tile = leaf->ntile - skip;
-    b->rank = tile + (leaf->width > 0 && local_varies(p, point));
+    int own = point->rank ? point->rank : leaf->ntile - skip;
+    ENSURE(!point->rank || !leaf->ntile);
+    b->rank = own + (leaf->width > 0 && local_varies(p, point));
     int64_t stride = 1;
     for (int i = b->rank - 1; i >= 0; i--) {
-        b->dim[i] = i == tile ? leaf->width : leaf->size[skip + i];
+        b->dim[i] = i == own ? leaf->width : point->rank ? point->dim[i] : leaf->size[skip + i];
         b->stride[i] = stride;
         stride *= b->dim[i];
     }
@@ -176,6 +184,7 @@ static void expand_accs(Apply *p, Leaf *leaf) {
 static void expand_lets(Apply *p, Leaf *leaf, int skip) {
     for (int i = 0; i < p->nest->assigns.n; i++)
         if (is_let(&p->nest->assigns.at[i])) map_local(p, leaf, p->nest->assigns.at[i].buffer, skip);
+    for (int i = 0; i < p->nest->arrays.n; i++) map_local(p, leaf, p->nest->arrays.at[i], skip);
 }
 
 /* Opens the loops over the tile inside `into` and returns the innermost. */
@@ -241,16 +250,27 @@ static void write_sums(Apply *p, Leaf *leaf, Stmt *into) {
     for (int i = 0; i < n->accs.n; i++) store_local(p, leaf, update, n->accs.at[i].buffer, n->accs.at[i].update, n->accs.at[i].span);
 }
 
-static void write_assigns(Apply *p, const Leaf *leaf, Stmt *into) {
+/* Opens the loop of these assignments, with a variable of this tile's own. */
+static Stmt *open_inner(Apply *p, Leaf *leaf, const Inner *inner, Stmt *into) {
+    const Var *v = fresh_var(p, inner->var->name);
+    Stmt *f = stmt_for(p->a, v, LOOP_SERIAL, affine_const(0), affine_const(inner->extent), 1);
+    stmt_add(p->a, into, f);
+    ENSURE(leaf->subst.n < (int)(sizeof leaf->subst.var / sizeof *leaf->subst.var));
+    leaf->subst.var[leaf->subst.n] = inner->var;
+    leaf->subst.value[leaf->subst.n++] = affine_var(p->a, v);
+    return f;
+}
+
+static void write_assigns(Apply *p, Leaf *leaf, Stmt *into) {
+    const Inner *inner = NULL;
+    Stmt *list = into;
     for (int i = 0; i < p->nest->assigns.n; i++) {
         const Assign *as = &p->nest->assigns.at[i];
-        if (is_let(as)) {
-            store_local(p, leaf, into, as->buffer, as->value, as->span);
-            continue;
-        }
-        Affine *at = ARENA_ARRAY(p->a, Affine, as->buffer->rank);
-        for (int j = 0; j < as->buffer->rank; j++) at[j] = subst_affine(&leaf->subst, as->at[j]);
-        stmt_add(p->a, into, stmt_store(p->a, as->buffer, at, subst_expr(&leaf->subst, as->value), as->span));
+        if (as->inner != inner) list = as->inner ? open_inner(p, leaf, as->inner, into) : into;
+        inner = as->inner;
+        const Buffer *b = as->buffer;
+        const Affine *at = subst_at(&leaf->subst, &b, as->at);
+        stmt_add(p->a, list, stmt_store(p->a, b, at, subst_expr(&leaf->subst, as->value), as->span));
     }
 }
 
@@ -390,6 +410,7 @@ static const char *check_schedule(const Nest *n, const Schedule *s, int nspace) 
         const Axis *x = &n->axis[i];
         if (x->reduce != (k >= nspace)) return "the order mixes space and reduce axes";
         if (!x->reduce && s->tile[i] < 1) return "a tile is smaller than one point";
+        if (!x->reduce && s->tile[i] > 1 && n->arrays.n) return "points with arrays of their own are tiled";
         if (!x->reduce && x->extent < 0 && s->tile[i] != 1) return "an axis with run-time bounds cannot be tiled";
         if (!x->reduce && x->extent >= 0 && x->nlo + x->nhi - x->loose && s->tile[i] != 1) return "a clamped space axis cannot be tiled";
         if (x->loose && (x->reduce || i == s->parallel || i == s->block)) return "a loose axis carries items or cache tiles, or is summed over";

@@ -363,7 +363,7 @@ enum { LONG_BODY = 12 };
 static void choose_pointwise_tile(const Search *q, Schedule *s) {
     const Nest *n = q->n;
     int64_t points = 4;
-    if (n->assigns.n > LONG_BODY) return;
+    if (n->assigns.n > LONG_BODY || n->arrays.n) return;
     for (int i = 0; i < n->assigns.n; i++)
         if (schedule_is_costly(n->assigns.at[i].value)) points = 2;
     for (int k = schedule_space_axes(n) - 1; k >= 0; k--) {

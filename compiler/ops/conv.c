@@ -303,14 +303,12 @@ static void lower_conv_dx_cells(Lower *lw, const Node *n, const ConvShape *c, co
     const Expr *dy = lower_load(lw, n->arg[0], lower_at(lw, 3, grouped(lw, g, c->out, o), lower_affine(lw, h, 1, ph->o0), lower_affine(lw, w, 1, pw->o0)));
     nest_update(nest, sum, expr_ternary(a, EXPR_FMA, dx_weight(lw, n, c, g, o, i, affine_const(ph->r0), affine_const(pw->r0)), dy, sum));
     int64_t points = c->stride[0] * c->stride[1];
-    const Affine **at = ARENA_ARRAY(a, const Affine *, points);
-    const Expr **value = ARENA_ARRAY(a, const Expr *, points);
     for (int64_t p = 0; p < points; p++) {
         int64_t fh = p / c->stride[1], fw = p % c->stride[1];
-        at[p] = lower_at(lw, 3, grouped(lw, g, c->in, i), lower_affine(lw, h, c->stride[0], fh), lower_affine(lw, w, c->stride[1], fw));
-        value[p] = fh == ph->f0 && fw == pw->f0 ? sum : zero;
+        const Affine *at = lower_at(lw, 3, grouped(lw, g, c->in, i), lower_affine(lw, h, c->stride[0], fh), lower_affine(lw, w, c->stride[1], fw));
+        lower_point(lw, nest, n, at, fh == ph->f0 && fw == pw->f0 ? sum : zero);
     }
-    lower_emit_points(lw, nest, n, (int)points, at, value);
+    lower_emit_local(lw, nest);
 }
 
 static void lower_conv_dx(Lower *lw, const Node *n) {

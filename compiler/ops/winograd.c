@@ -321,42 +321,112 @@ static const Expr *step_value(Lower *lw, const WinogradStep *s, const Expr *cons
     return sum;
 }
 
-/* One line of values through the matrix: in[i * stride] to out[i * stride]. */
-static void transform_line(Lower *lw, Nest *nest, const WinogradCode *c, int rows, const Expr *const *in, int in_stride, const Expr **out, int out_stride) {
+/* One line of values through the matrix. */
+static void transform_line(Lower *lw, Nest *nest, const WinogradCode *c, int rows, const Expr *const *in, const Expr **out) {
     const Expr *value[WINOGRAD_SIDE_MAX + sizeof c->step / sizeof c->step[0]];
-    for (int i = 0; i < c->inputs; i++) value[i] = in[i * in_stride];
+    for (int i = 0; i < c->inputs; i++) value[i] = in[i];
     for (int i = 0; i < c->nsteps; i++) value[c->inputs + i] = nest_let(lower_arena(lw), nest, step_value(lw, &c->step[i], value));
-    for (int i = 0; i < rows; i++) out[i * out_stride] = c->out[i] < 0 ? expr_real(lower_arena(lw), 0) : value[c->out[i]];
+    for (int i = 0; i < rows; i++) out[i] = c->out[i] < 0 ? expr_real(lower_arena(lw), 0) : value[c->out[i]];
 }
 
-/* out = x in x^T as expressions; columns first. */
-static void transform(Lower *lw, Nest *nest, const WinogradMatrix *x, const Expr *const *in, const Expr **out) {
-    const Expr *mid[PLACES_MAX];
-    WinogradCode c = winograd_code(x);
-    for (int j = 0; j < x->cols; j++) transform_line(lw, nest, &c, x->rows, in + j, x->cols, mid + j, x->cols);
-    for (int i = 0; i < x->rows; i++) transform_line(lw, nest, &c, x->rows, mid + i * x->cols, 1, out + i * x->rows, 1);
+/* out = x in x^T, columns first, then rows, of which `rows` are needed, for `side` points side by side. `in`: the element of point m in row i and column j. `out` takes row i of the results, number k of
+ * point m at value[m * matrix->rows + k]; it is called once for each row, or (in a loop over rows) once for all. A loop over columns takes `at_once` of them, so that j is a multiple of that and a number. */
+enum { SIDE_MAX = 2 };
+typedef struct Transform {
+    Lower *lw;
+    Nest *nest;
+    const WinogradMatrix *matrix;
+    int rows, side, at_once;
+    const void *ctx;
+    const Expr *(*in)(const void *ctx, int m, int i, Affine j);
+    void (*out)(const void *ctx, Affine i, const Expr *const *value);
+} Transform;
+
+/* Is what stands between the two passes more than the registers hold? Then both are loops, and it is an array. Written out, each of the twenty odd operations of a line would be there for every column and
+ * every row, which takes long to compile, and most of the numbers would be spilled. Not where there are but a few rows of results, as of kernels. */
+static bool is_rolled(const Transform *t) {
+    enum { ROWS_LEAST = 4 };
+    return t->matrix->rows >= ROWS_LEAST && t->matrix->rows * t->matrix->cols > lower_registers(t->lw) && t->matrix->cols % t->at_once == 0;
+}
+
+static void transform_rolled(const Transform *t, const WinogradCode *c) {
+    Arena *a = lower_arena(t->lw);
+    const WinogradMatrix *x = t->matrix;
+    const Expr *in[WINOGRAD_SIDE_MAX], *out[SIDE_MAX * WINOGRAD_SIDE_MAX];
+    const Buffer *mid[SIDE_MAX];
+    for (int m = 0; m < t->side; m++) mid[m] = nest_array(a, t->nest, "mid", x->rows, x->cols);
+    Affine first = affine_scale(a, affine_var(a, nest_open(a, t->nest, "j", x->cols / t->at_once)), t->at_once);
+    for (int k = 0; k < t->at_once * t->side; k++) {
+        int m = k % t->side;
+        Affine j = affine_offset(first, k / t->side);
+        for (int i = 0; i < x->cols; i++) in[i] = nest_let(a, t->nest, t->in(t->ctx, m, i, j));
+        transform_line(t->lw, t->nest, c, x->rows, in, out);
+        for (int i = 0; i < x->rows; i++) nest_assign(a, t->nest, mid[m], lower_at(t->lw, 2, affine_const(i), j), out[i]);
+    }
+    nest_close(t->nest);
+    Affine i = affine_var(a, nest_open(a, t->nest, "i", t->rows));
+    for (int m = 0; m < t->side; m++) {
+        for (int k = 0; k < x->cols; k++) in[k] = expr_load(a, mid[m], lower_at(t->lw, 2, i, affine_const(k)));
+        transform_line(t->lw, t->nest, c, x->rows, in, out + m * x->rows);
+    }
+    t->out(t->ctx, i, out);
+    nest_close(t->nest);
+}
+
+static void transform_unrolled(const Transform *t, const WinogradCode *c) {
+    Arena *a = lower_arena(t->lw);
+    const WinogradMatrix *x = t->matrix;
+    const Expr *in[WINOGRAD_SIDE_MAX], *mid[SIDE_MAX][PLACES_MAX], *out[SIDE_MAX * WINOGRAD_SIDE_MAX];
+    for (int m = 0; m < t->side; m++)
+        for (int j = 0; j < x->cols; j++) {
+            for (int i = 0; i < x->cols; i++) in[i] = nest_let(a, t->nest, t->in(t->ctx, m, i, affine_const(j)));
+            transform_line(t->lw, t->nest, c, x->rows, in, out);
+            for (int i = 0; i < x->rows; i++) mid[m][i * x->cols + j] = out[i];
+        }
+    for (int i = 0; i < t->rows; i++) {
+        for (int m = 0; m < t->side; m++) transform_line(t->lw, t->nest, c, x->rows, mid[m] + i * x->cols, out + m * x->rows);
+        t->out(t->ctx, affine_const(i), out);
+    }
+}
+
+static void transform(const Transform *t) {
+    WinogradCode c = winograd_code(t->matrix);
+    ENSURE(t->side <= SIDE_MAX);
+    if (is_rolled(t)) transform_rolled(t, &c);
+    else transform_unrolled(t, &c);
 }
 
 /* v * scale + w + c */
 static Affine pair(Lower *lw, Affine v, int64_t scale, Affine w) { return affine_add(lower_arena(lw), affine_scale(lower_arena(lw), v, scale), w); }
 
-/* Cuts the argument's pictures into tiles, `step` apart from `first` on, and transforms each: data and gradient. */
+/* Tiles of the argument's pictures, `step` apart from `first` on. */
+typedef struct Tiles { Lower *lw; Nest *nest; const Node *n; const WinogradMatrix *matrix; int64_t step; const int64_t *first; Affine channel, row, col, tile; } Tiles;
+
+static const Expr *tile_element(const void *ctx, int m, int i, Affine j) {
+    const Tiles *t = ctx;
+    Arena *a = lower_arena(t->lw);
+    (void)m;
+    Affine row = affine_offset(affine_scale(a, t->row, t->step), i + t->first[0]), col = affine_offset(pair(t->lw, t->col, t->step, j), t->first[1]);
+    return lower_load(t->lw, t->n->arg[0], lower_at(t->lw, 3, t->channel, row, col));
+}
+
+static void store_places(const void *ctx, Affine i, const Expr *const *value) {
+    const Tiles *t = ctx;
+    Arena *a = lower_arena(t->lw);
+    int rows = t->matrix->rows;
+    for (int k = 0; k < rows; k++) lower_point(t->lw, t->nest, t->n, lower_at(t->lw, 3, affine_offset(affine_scale(a, i, rows), k), t->channel, t->tile), value[k]);
+}
+
+/* Cuts the pictures into tiles and transforms each: data and gradient. */
 static void lower_tiles(Lower *lw, const Node *n, const WinogradMatrix *matrix, int64_t step, const int64_t first[2], int64_t tiles_h, int64_t tiles_w) {
-    Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
     Affine channel = lower_band_axis(lw, nest, "c", 1, 0, n->type.dim[1], 1);
-    Affine th = lower_step_axis(lw, nest, "th", 0, tiles_h), tw = lower_band_axis(lw, nest, "tw", 2, 0, tiles_w, 1), tile = pair(lw, th, tiles_w, tw);
-    const Expr *in[PLACES_MAX], *out[PLACES_MAX];
-    const Affine *at[PLACES_MAX];
-    for (int i = 0; i < matrix->cols; i++)
-        for (int j = 0; j < matrix->cols; j++) {
-            const Affine *from = lower_at(lw, 3, channel, affine_offset(affine_scale(a, th, step), i + first[0]), affine_offset(affine_scale(a, tw, step), j + first[1]));
-            in[i * matrix->cols + j] = nest_let(a, nest, lower_load(lw, n->arg[0], from));
-        }
-    transform(lw, nest, matrix, in, out);
-    int count = matrix->rows * matrix->rows;
-    for (int p = 0; p < count; p++) at[p] = lower_at(lw, 3, affine_const(p), channel, tile);
-    lower_emit_points(lw, nest, n, count, at, out);
+    Affine th = lower_step_axis(lw, nest, "th", 0, tiles_h), tw = lower_band_axis(lw, nest, "tw", 2, 0, tiles_w, 1);
+    Tiles t = {lw, nest, n, matrix, step, first, channel, th, tw, pair(lw, th, tiles_w, tw)};
+    int64_t cell[2];
+    lower_cell(lw, n->arg[0], cell);
+    transform(&(Transform){lw, nest, matrix, matrix->rows, 1, (int)cell[1], &t, tile_element, store_places});
+    lower_emit_local(lw, nest);
 }
 
 static void lower_data(Lower *lw, const Node *n) {
@@ -383,14 +453,36 @@ static int64_t vectors_of_line(const Lower *lw, Packing u) {
     return vectors == 2 && u.line == lanes && u.pack % vectors == 0 ? vectors : 1; /* of four, the code would be long */
 }
 
+/* Kernels of output channels `side` times inner and those behind it, and of the input channels in the lanes. */
+typedef struct Kernels { Lower *lw; Nest *nest; const Node *n; Packing u; Channels x; int places, r; int64_t side; Affine group, packs, lines, inner, within; } Kernels;
+
+static Affine inner_of(const Kernels *t, int m) { return affine_offset(affine_scale(lower_arena(t->lw), t->inner, t->side), m); }
+
+static const Expr *kernel_element(const void *ctx, int m, int i, Affine j) {
+    const Kernels *t = ctx;
+    Lower *lw = t->lw;
+    Affine k = pair(lw, t->packs, t->u.pack, inner_of(t, m)), c = pair(lw, t->lines, t->u.line, t->within); /* in the group */
+    Affine kernel = t->n->attr.i[WINOGRAD_KERNEL_TURNED] ? pair(lw, pair(lw, t->group, t->x.c, c), t->x.k, k) : pair(lw, pair(lw, t->group, t->x.k, k), t->x.c, c);
+    return lower_load(lw, t->n->arg[0], lower_at(lw, 1, affine_offset(pair(lw, kernel, t->r * t->r, j), i * t->r)));
+}
+
+static void store_packed(const void *ctx, Affine i, const Expr *const *value) {
+    const Kernels *t = ctx;
+    Lower *lw = t->lw;
+    Arena *a = lower_arena(lw);
+    Affine outer = pair(lw, pair(lw, t->group, t->u.packs / t->x.groups, t->packs), t->u.lines, t->lines);
+    for (int k = 0; k < t->places; k++)
+        for (int m = 0; m < t->side; m++) {
+            Affine place = affine_offset(affine_scale(a, i, t->places), k), line = pair(lw, pair(lw, place, t->u.packs * t->u.lines, outer), t->u.pack, inner_of(t, m));
+            lower_point(lw, t->nest, t->n, lower_at(lw, 1, pair(lw, line, t->u.line, t->within)), value[m * t->places + k]);
+        }
+}
+
 /* Lanes hold the `line` channels of x that lie side by side in the result. */
 static void lower_kernel(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
-    Type w = n->arg[0]->type;
-    int r = (int)w.dim[2];
     Winograd f = kernel_form(n);
-    bool turned = n->attr.i[WINOGRAD_KERNEL_TURNED] != 0;
-    Channels x = channels_of(w, &n->attr);
+    Channels x = channels_of(n->arg[0]->type, &n->attr);
     Packing u = packing_of(n->type, x.c);
     int64_t side = vectors_of_line(lw, u);
     Nest *nest = lower_nest(lw, n);
@@ -398,24 +490,9 @@ static void lower_kernel(Lower *lw, const Node *n) {
     const Var *o = nest_axis(a, nest, "ko", u.packs / x.groups, false), *co = nest_axis(a, nest, "co", u.lines, false), *i = nest_axis(a, nest, "ki", u.pack / side, false);
     const Var *l = nest_axis(a, nest, "ci", u.line, false);
     lower_lane_axis(lw, nest, l);
-    Affine within = lower_affine(lw, l, 1, 0);
-    int points = (int)side * f.n * f.n;
-    const Expr **value = ARENA_ARRAY(a, const Expr *, points);
-    const Affine **at = ARENA_ARRAY(a, const Affine *, points);
-    for (int64_t m = 0; m < side; m++) {
-        Affine inner = lower_affine(lw, i, side, m);
-        Affine k = pair(lw, lower_affine(lw, o, 1, 0), u.pack, inner), c = pair(lw, lower_affine(lw, co, 1, 0), u.line, within); /* in the group */
-        Affine from = affine_scale(a, turned ? pair(lw, pair(lw, group, x.c, c), x.k, k) : pair(lw, pair(lw, group, x.k, k), x.c, c), r * r);
-        const Expr *in[PLACES_MAX], *out[PLACES_MAX];
-        for (int t = 0; t < r * r; t++) in[t] = nest_let(a, nest, lower_load(lw, n->arg[0], lower_at(lw, 1, affine_offset(from, t))));
-        transform(lw, nest, &f.kernel, in, out);
-        for (int p = 0; p < f.n * f.n; p++) {
-            Affine outer = affine_offset(pair(lw, pair(lw, group, u.packs / x.groups, lower_affine(lw, o, 1, 0)), u.lines, lower_affine(lw, co, 1, 0)), p * u.packs * u.lines);
-            at[p * side + m] = lower_at(lw, 1, pair(lw, pair(lw, outer, u.pack, inner), u.line, within));
-            value[p * side + m] = out[p];
-        }
-    }
-    lower_emit_points(lw, nest, n, points, at, value);
+    Kernels t = {lw, nest, n, u, x, f.n, (int)n->arg[0]->type.dim[2], side, group, affine_var(a, o), affine_var(a, co), affine_var(a, i), affine_var(a, l)};
+    transform(&(Transform){lw, nest, &f.kernel, f.n, (int)side, 1, &t, kernel_element, store_packed});
+    lower_emit_local(lw, nest);
 }
 
 /* Items of a product over the whole batch are parts of the output channels of a place. A task has several, which lie behind one another: each asks for the next one's weights
@@ -466,24 +543,30 @@ static int tile_runs(int64_t size, int64_t tile, TileRun run[2]) {
     return n;
 }
 
+/* Tiles of a picture: the first `cols` points of their rows. */
+typedef struct Image { Lower *lw; Nest *nest; const Node *n; int64_t tile, cols; int places; Affine channel, row, col, number; } Image;
+
+static const Expr *place_element(const void *ctx, int m, int i, Affine j) {
+    const Image *t = ctx;
+    (void)m;
+    return lower_load(t->lw, t->n->arg[0], lower_at(t->lw, 3, affine_offset(j, i * t->places), t->channel, t->number));
+}
+
+static void store_points(const void *ctx, Affine i, const Expr *const *value) {
+    const Image *t = ctx;
+    Arena *a = lower_arena(t->lw);
+    Affine row = pair(t->lw, t->row, t->tile, i);
+    for (int k = 0; k < t->cols; k++) lower_point(t->lw, t->nest, t->n, lower_at(t->lw, 3, t->channel, row, affine_offset(affine_scale(a, t->col, t->tile), k)), value[k]);
+}
+
 static void lower_image_run(Lower *lw, const Node *n, const Winograd *f, TileRun rows, TileRun cols) {
-    Arena *a = lower_arena(lw);
     int64_t tile = f->output.rows, across = ceil_div(n->type.dim[2], tile);
     Nest *nest = lower_nest(lw, n);
     Affine k = lower_band_axis(lw, nest, "k", 0, 0, n->type.dim[0], 1);
     Affine row = lower_step_axis(lw, nest, "th", rows.first, rows.count), col = lower_band_axis(lw, nest, "tw", 2, cols.first, cols.count, tile);
-    const Expr *in[PLACES_MAX], *out[PLACES_MAX], *value[PLACES_MAX];
-    const Affine *at[PLACES_MAX];
-    int count = 0;
-    for (int p = 0; p < f->n * f->n; p++)
-        in[p] = nest_let(a, nest, lower_load(lw, n->arg[0], lower_at(lw, 3, affine_const(p), k, pair(lw, row, across, col))));
-    transform(lw, nest, &f->output, in, out);
-    for (int i = 0; i < rows.points; i++)
-        for (int j = 0; j < cols.points; j++) {
-            value[count] = out[i * tile + j];
-            at[count++] = lower_at(lw, 3, k, affine_offset(affine_scale(a, row, tile), i), affine_offset(affine_scale(a, col, tile), j));
-        }
-    lower_emit_points(lw, nest, n, count, at, value);
+    Image t = {lw, nest, n, tile, cols.points, f->n, k, row, col, pair(lw, row, across, col)};
+    transform(&(Transform){lw, nest, &f->output, (int)rows.points, 1, 1, &t, place_element, store_points});
+    lower_emit_local(lw, nest);
 }
 
 static void lower_image_tiles(Lower *lw, const Node *n) {
@@ -649,22 +732,31 @@ static void lower_sum(Lower *lw, const Node *n) {
     lower_emit(lw, nest, n, lower_at(lw, 3, place, out, in), expr_unary(a, EXPR_LANE_SUM, acc));
 }
 
+/* Kernels of pairs of channels, from sums of which there are `apart` for each place. */
+typedef struct Weights { Lower *lw; Nest *nest; const Node *n; int r, places; int64_t apart; Affine pair; } Weights;
+
+static const Expr *sum_element(const void *ctx, int m, int i, Affine j) {
+    const Weights *t = ctx;
+    (void)m;
+    return lower_load(t->lw, t->n->arg[0], lower_at(t->lw, 1, pair(t->lw, affine_offset(j, i * t->places), t->apart, t->pair)));
+}
+
+static void store_taps(const void *ctx, Affine i, const Expr *const *value) {
+    const Weights *t = ctx;
+    for (int k = 0; k < t->r; k++) lower_point(t->lw, t->nest, t->n, lower_at(t->lw, 1, affine_offset(pair(t->lw, t->pair, t->r * t->r, affine_scale(lower_arena(t->lw), i, t->r)), k)), value[k]);
+}
+
 /* Lanes hold input channels, which lie side by side in the sums. */
 static void lower_weights(Lower *lw, const Node *n) {
     Arena *a = lower_arena(lw);
     Winograd f = dw_form(n);
-    int taps = f.output.rows * f.output.rows;
     int64_t ks = n->type.dim[0], cs = n->type.dim[1];
     Nest *nest = lower_nest(lw, n);
     const Var *k = nest_axis(a, nest, "k", ks, false), *c = nest_axis(a, nest, "c", cs, false);
     lower_lane_axis(lw, nest, c);
-    Affine pairs = pair(lw, lower_affine(lw, k, 1, 0), cs, lower_affine(lw, c, 1, 0));
-    const Expr *in[PLACES_MAX], *out[PLACES_MAX];
-    const Affine *at[PLACES_MAX];
-    for (int p = 0; p < f.n * f.n; p++) in[p] = nest_let(a, nest, lower_load(lw, n->arg[0], lower_at(lw, 1, affine_offset(pairs, p * ks * cs))));
-    transform(lw, nest, &f.output, in, out);
-    for (int t = 0; t < taps; t++) at[t] = lower_at(lw, 1, affine_offset(affine_scale(a, pairs, taps), t));
-    lower_emit_points(lw, nest, n, taps, at, out);
+    Weights t = {lw, nest, n, f.output.rows, f.n, ks * cs, pair(lw, affine_var(a, k), cs, affine_var(a, c))};
+    transform(&(Transform){lw, nest, &f.output, f.output.rows, 1, 1, &t, sum_element, store_taps});
+    lower_emit_local(lw, nest);
 }
 
 static bool data_halo(const Node *n, int arg) {

@@ -96,7 +96,7 @@ expect 0 "$NETC" "${synthetic[@]}" "$root/examples/resnet18.net" --emit=html
 size=$(stat -c %s resnet18.html)
 ((size > 1000000 && size < 10000000)) || fail "the page of resnet18 has $size bytes"
 has resnet18.html 'sections are cut, to keep the page small'
-has resnet18.html 'more lines are cut here: <code>netc --emit=asm</code>'
+has resnet18.html 'more lines are cut here: <code>netc --emit=llvm-ir</code>'
 has resnet18.html 'stage2.residual1<tspan class="call" dx="8">residual(128, 2, true)'
 
 if command -v node >/dev/null; then
