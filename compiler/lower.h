@@ -47,6 +47,7 @@ typedef struct LowerRule {
     const Expr *(*part)(Lower *lw, const Node *n, Affine chunk, Affine p);
     /* What becomes of a whole sum over the images (a mean: it is divided); null: nothing. Partial sums are not finished. */
     const Expr *(*finish)(Lower *lw, const Node *n, const Expr *sum);
+    bool scatters;       /* the elements that a point gives lie far apart, as places of tiles do */
     bool across;         /* a contraction with weights, argument 1: asks for lower_block_axis, so that it can run over the whole batch at once */
     bool wants_rows;     /* direct sums put the lanes on argument 0's elements: it is needed image by image */
     /* Does the rule itself say where the lanes are, in a sum over the images or across the batch? Null: images are in the lanes. */
@@ -125,6 +126,8 @@ Affine lower_step_axis(Lower *lw, Nest *nest, const char *name, int64_t first, i
 /* Adds the space axis over points first .. first+count-1, in units of `unit`, of dimension `dim` of the root of the stage at hand, and returns the point. Where stages take turns for bands
  * of that dimension, the nest does those of the band at hand. */
 Affine lower_band_axis(Lower *lw, Nest *nest, const char *name, int dim, int64_t first, int64_t count, int64_t unit);
+/* Are bands of dimension `dim` of what the stage makes, if there are any, multiples of `unit` points? */
+bool lower_bands_fit(const Lower *lw, int dim, int64_t unit);
 /* Adds the space axis over `extent` points, of which, where the group's stages take turns, the nest does those of the step at hand. */
 Affine lower_step_points(Lower *lw, Nest *nest, const char *name, int64_t extent);
 /* How many of the `extent` points of a dimension the step at hand has (all, where there are no steps); its point number x, counted from the first of all. */

@@ -58,10 +58,13 @@ static bool touches(const Group *g, const Buffer *x) {
 static int64_t bytes_of(const Turn *t, bool of_block) { return of_block ? t->block_bytes : t->batch_bytes; }
 
 /* Bytes touched that make it worth it. What is written from front to end is no burden: the processor has the lines read in time, and much of it may still be found in the last cache,
- * which forgets in no strict order. Tiles of sums and transforms write many lines here and there, and wait for each. */
+ * which forgets in no strict order. Tiles of sums and transforms write many lines here and there, and wait for each. Most of all those of transforms alone, with vectors of half a line (measured with these):
+ * from where a core's own cache ends, reading them from memory costs less. */
 static int64_t late_bytes(const Plan *p, const Group *g) {
-    enum { IN_ORDER = 3 };
-    return lower_table[g->stage[0].root->op]->kind == LOWER_POINTWISE ? IN_ORDER * p->options.stream_bytes : p->options.stream_bytes;
+    enum { IN_ORDER = 3, SCATTERED = 4 };
+    const LowerRule *rule = lower_table[g->stage[0].root->op];
+    if (rule->kind == LOWER_POINTWISE) return IN_ORDER * p->options.stream_bytes;
+    return rule->scatters && g->nstages == 1 && 4 * p->options.machine.lanes < LINE ? p->options.stream_bytes / SCATTERED : p->options.stream_bytes;
 }
 
 /* Is so much touched, from when group number i of the order begins to write x until another reads it, that x goes past the caches? */

@@ -399,33 +399,47 @@ static void transform(const Transform *t) {
 /* v * scale + w + c */
 static Affine pair(Lower *lw, Affine v, int64_t scale, Affine w) { return affine_add(lower_arena(lw), affine_scale(lower_arena(lw), v, scale), w); }
 
-/* Tiles of the argument's pictures, `step` apart from `first` on. */
-typedef struct Tiles { Lower *lw; Nest *nest; const Node *n; const WinogradMatrix *matrix; int64_t step; const int64_t *first; Affine channel, row, col, tile; } Tiles;
+/* Tiles of the argument's pictures, `step` apart from `first` on: those side by side. */
+typedef struct Tiles { Lower *lw; Nest *nest; const Node *n; const WinogradMatrix *matrix; int64_t step; const int64_t *first; Affine row, channel[SIDE_MAX], col[SIDE_MAX], tile[SIDE_MAX]; int side; } Tiles;
 
 static const Expr *tile_element(const void *ctx, int m, int i, Affine j) {
     const Tiles *t = ctx;
     Arena *a = lower_arena(t->lw);
-    (void)m;
-    Affine row = affine_offset(affine_scale(a, t->row, t->step), i + t->first[0]), col = affine_offset(pair(t->lw, t->col, t->step, j), t->first[1]);
-    return lower_load(t->lw, t->n->arg[0], lower_at(t->lw, 3, t->channel, row, col));
+    Affine row = affine_offset(affine_scale(a, t->row, t->step), i + t->first[0]), col = affine_offset(pair(t->lw, t->col[m], t->step, j), t->first[1]);
+    return lower_load(t->lw, t->n->arg[0], lower_at(t->lw, 3, t->channel[m], row, col));
 }
 
 static void store_places(const void *ctx, Affine i, const Expr *const *value) {
     const Tiles *t = ctx;
     Arena *a = lower_arena(t->lw);
     int rows = t->matrix->rows;
-    for (int k = 0; k < rows; k++) lower_point(t->lw, t->nest, t->n, lower_at(t->lw, 3, affine_offset(affine_scale(a, i, rows), k), t->channel, t->tile), value[k]);
+    for (int k = 0; k < rows; k++)
+        for (int m = 0; m < t->side; m++) lower_point(t->lw, t->nest, t->n, lower_at(t->lw, 3, affine_offset(affine_scale(a, i, rows), k), t->channel[m], t->tile[m]), value[m * rows + k]);
 }
 
-/* Cuts the pictures into tiles and transforms each: data and gradient. */
+/* Vectors of the result that are a line of memory: places lie far apart, and a store to each costs as much for half of a line as for all of it. */
+static int64_t vectors_of_line(const Lower *lw) {
+    int64_t vectors = LINE / (4 * lower_images(lw));
+    return vectors == SIDE_MAX ? vectors : 1; /* of four, the code would be long */
+}
+
+/* Cuts the pictures into tiles and transforms each: data and gradient. A row's neighbours, or those of two channels where there is but one tile, lie side by side in the result. */
 static void lower_tiles(Lower *lw, const Node *n, const WinogradMatrix *matrix, int64_t step, const int64_t first[2], int64_t tiles_h, int64_t tiles_w) {
+    Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
-    Affine channel = lower_band_axis(lw, nest, "c", 1, 0, n->type.dim[1], 1);
-    Affine th = lower_step_axis(lw, nest, "th", 0, tiles_h), tw = lower_band_axis(lw, nest, "tw", 2, 0, tiles_w, 1);
-    Tiles t = {lw, nest, n, matrix, step, first, channel, th, tw, pair(lw, th, tiles_w, tw)};
-    int64_t cell[2];
+    int64_t side = vectors_of_line(lw), cell[2], channels = n->type.dim[1];
+    bool cols = tiles_w % side == 0 && lower_bands_fit(lw, 2, side), pairs = !cols && tiles_h * tiles_w == 1 && channels % side == 0 && lower_bands_fit(lw, 1, side);
+    int64_t by_col = cols ? side : 1, by_channel = pairs ? side : 1;
+    Affine c = lower_band_axis(lw, nest, "c", 1, 0, channels / by_channel, by_channel);
+    Affine th = lower_step_axis(lw, nest, "th", 0, tiles_h), tw = lower_band_axis(lw, nest, "tw", 2, 0, tiles_w / by_col, by_col);
+    Tiles t = {.lw = lw, .nest = nest, .n = n, .matrix = matrix, .step = step, .first = first, .row = th, .side = (int)(by_col * by_channel)};
+    for (int m = 0; m < t.side; m++) {
+        t.channel[m] = affine_offset(affine_scale(a, c, by_channel), pairs ? m : 0);
+        t.col[m] = affine_offset(affine_scale(a, tw, by_col), cols ? m : 0);
+        t.tile[m] = pair(lw, th, tiles_w, t.col[m]);
+    }
     lower_cell(lw, n->arg[0], cell);
-    transform(&(Transform){lw, nest, matrix, matrix->rows, 1, (int)cell[1], &t, tile_element, store_places});
+    transform(&(Transform){lw, nest, matrix, matrix->rows, t.side, (int)cell[1], &t, tile_element, store_places});
     lower_emit_local(lw, nest);
 }
 
@@ -444,13 +458,6 @@ static void lower_gradient(Lower *lw, const Node *n) {
 /* The axis over the groups, if there are several: the group. Stages may take turns for bands of them; each has `channels` of dimension 1 of the stage's root. */
 static Affine group_axis(Lower *lw, Nest *nest, int64_t groups, int64_t channels) {
     return groups == 1 ? affine_const(0) : lower_band_axis(lw, nest, "g", 1, 0, groups, channels);
-}
-
-/* Vectors of the result that are a line of memory. They belong to out channels of one pack, which are transformed side by side: places lie so far apart that the caches would lose a line before its other
- * part came. */
-static int64_t vectors_of_line(const Lower *lw, Packing u) {
-    int64_t lanes = lower_images(lw), vectors = LINE / (4 * lanes);
-    return vectors == 2 && u.line == lanes && u.pack % vectors == 0 ? vectors : 1; /* of four, the code would be long */
 }
 
 /* Kernels of output channels `side` times inner and those behind it, and of the input channels in the lanes. */
@@ -484,7 +491,7 @@ static void lower_kernel(Lower *lw, const Node *n) {
     Winograd f = kernel_form(n);
     Channels x = channels_of(n->arg[0]->type, &n->attr);
     Packing u = packing_of(n->type, x.c);
-    int64_t side = vectors_of_line(lw, u);
+    int64_t line = vectors_of_line(lw), side = u.line == lower_images(lw) && u.pack % line == 0 ? line : 1; /* output channels of one pack, whose vectors lie side by side */
     Nest *nest = lower_nest(lw, n);
     Affine group = group_axis(lw, nest, x.groups, x.k);
     const Var *o = nest_axis(a, nest, "ko", u.packs / x.groups, false), *co = nest_axis(a, nest, "co", u.lines, false), *i = nest_axis(a, nest, "ki", u.pack / side, false);
@@ -786,10 +793,10 @@ static bool gradient_by_cells(const Node *n, int arg, const Cells *cells, int la
 
 static int64_t direct_macs(const Node *n) { return n->attr.i[0]; }
 
-const LowerRule winograd_data_lower = {.kind = LOWER_NEST, .nest = lower_data, .halo = data_halo, .reads_cells = data_by_cells};
+const LowerRule winograd_data_lower = {.kind = LOWER_NEST, .scatters = true, .nest = lower_data, .halo = data_halo, .reads_cells = data_by_cells};
 const LowerRule winograd_kernel_lower = {.kind = LOWER_NEST, .nest = lower_kernel};
 const LowerRule winograd_product_lower = {.kind = LOWER_NEST, .nest = lower_product, .across = true, .macs = direct_macs};
 const LowerRule winograd_image_lower = {.kind = LOWER_NEST, .nest = lower_image_tiles};
-const LowerRule winograd_gradient_lower = {.kind = LOWER_NEST, .nest = lower_gradient, .halo = gradient_halo, .reads_cells = gradient_by_cells};
+const LowerRule winograd_gradient_lower = {.kind = LOWER_NEST, .scatters = true, .nest = lower_gradient, .halo = gradient_halo, .reads_cells = gradient_by_cells};
 const LowerRule winograd_sum_lower = {.kind = LOWER_NEST, .nest = lower_sum, .sums_batch = true, .turns_lanes = turns_lanes, .macs = direct_macs};
 const LowerRule winograd_weights_lower = {.kind = LOWER_NEST, .nest = lower_weights};

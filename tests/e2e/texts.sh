@@ -47,6 +47,10 @@ grep -q 'vmovntps.*ymm' a.s || fail "no pair of vectors that fills a line goes p
 expect 0 "$NETC" -march=x86-64-v3 "$root/examples/vgg11.net" --emit=loops=a.loops
 grep -Eq '^ +vgg_block3\.relu2\.relu_grad\[.*\] <- ' a.loops || fail "no pair of vectors that fills a line is streamed"
 ! grep -Eq 'winograd_(data|gradient)[.0-9]*\[.*\] <- ' a.loops || fail "halves of lines, each of another place, are streamed"
+expect 0 "$NETC" -march=x86-64-v3 "$root/examples/resnet18.net" --emit=loops=a.loops
+for tiles in stage1.residual2.conv2.winograd_data stage1.residual2.conv2.winograd_gradient stage3.residual2.conv2.winograd_data; do # tiles of a row side by side, and of two channels
+    grep -Eq "^ +${tiles//./\\.}[.0-9]*\[.*\] <- " a.loops || fail "$tiles: no tiles side by side are streamed"
+done
 
 echo "== what is written from front to end does so later: the gradient of the stem's batch norm is read by the next kernel, 20 MB touched further"
 expect 0 "$NETC" -march=x86-64-v4 "$root/examples/resnet18.net" --emit=loops=a.loops

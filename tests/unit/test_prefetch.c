@@ -167,6 +167,16 @@ START_TEST(loop_around) { /* three passes are too few: the channel after this on
 }
 END_TEST
 
+START_TEST(columns_of_an_array) { /* a loop that fills an array is no sum: it asks for its own column of a row 12 further, 8 lines for each */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, "local mid f32 [8, 16] local offset=0 bytes=512 base=0 stride [16, 1]\n"
+                                     "lane l = 0 .. 16 {\nfor h = 0 .. 64 {\nfor j = 0 .. 8 {\nmid[j, l] = x[0, 0, h, 8*j, l]\n}\n"
+                                     "for i = 0 .. 8 {\ny[0, 0, h, i, l] = mid[i, l]\n}\n}\n}\n");
+    EXPECT(count(text, "prefetch") == 1 && in_order(text, "for j", "prefetch x[0, 0, h + 12, 8*j, l]") && in_order(text, "prefetch x[0, 0, h + 12, 8*j, l]", "mid[j, l]"));
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(not_around_others) { /* the loop around reads something else, too; a left-over tile beside it reads the same */
     Arena *a = arena_new();
     char *body = "";
@@ -422,6 +432,7 @@ int main(void) {
     tcase_add_test(tc, read_again);
     tcase_add_test(tc, parts_of_lines);
     tcase_add_test(tc, loop_around);
+    tcase_add_test(tc, columns_of_an_array);
     tcase_add_test(tc, not_around_others);
     tcase_add_test(tc, jumps);
     tcase_add_test(tc, squares);
