@@ -143,11 +143,11 @@ void layout_note_nest(Lower *lw, const Nest *n) {
 
 /* Transforms write, and contractions read, the same point of many channels or places in turn. Where these lie a multiple of a kilobyte apart, all of
  * them fall into a few sets of the first-level cache (of a page: into one) and of the second's; lines between them spread them over all sets. Which dimension
- * that is: the channels of pictures, [block][c][h][w][lane]; the places of tiles; blocks and images of rows, [block][image][elements]. */
-static int64_t spread(const Buffer *b, int i, int64_t stride) {
+ * that is: the channels of pictures, [block][c][h][w][lane]; the places of tiles, and of weights and their sums in Winograd's way; images of rows, [block][image][elements]. */
+static int64_t spread(const Build *b, const Buffer *x, int i, int64_t stride) {
     enum { PERIOD = 1024, GAP = 5 * 64 }; /* an odd number of lines */
-    bool outer = b->rank >= 3 && (i == (b->rank == 5) || (b->rank == 3 && i == 1));
-    return outer && stride * elem_bytes(b->elem) % PERIOD == 0 ? stride + GAP / elem_bytes(b->elem) : stride;
+    bool outer = x->rank >= 3 && (i == (x->rank == 5) || (i == 1 && map_get(&b->rows, x)));
+    return outer && stride * elem_bytes(x->elem) % PERIOD == 0 ? stride + GAP / elem_bytes(x->elem) : stride;
 }
 
 /* Points of a row of a picture of f32 with a halo, [block][c][h][w][lane], that fill a line of memory: its rows are whole lines, and its own first point is the first of one, so that the points of a tile fill lines,
@@ -159,17 +159,17 @@ static int64_t points_of_line(const Buffer *b, int i) {
 }
 
 /* `spaced`: with gaps where they help; a buffer that others see as a flat one has none. */
-static void set_strides(Buffer *b, int64_t leading, bool spaced) {
+static void set_strides(const Build *b, Buffer *x, int64_t leading, bool spaced) {
     int64_t stride = 1;
-    b->base = 0;
-    for (int i = b->rank - 1; i >= 0; i--) {
-        if (spaced) stride = spread(b, i, stride);
-        int64_t whole = spaced ? points_of_line(b, i) : 1, low = round_up(b->low[i], whole);
-        b->stride[i] = stride;
-        b->base += capped_mul(low, stride);
-        stride = capped_mul(stride, round_up(low + (b->dim[i] < 0 ? leading : b->dim[i]) + b->high[i], whole));
+    x->base = 0;
+    for (int i = x->rank - 1; i >= 0; i--) {
+        if (spaced) stride = spread(b, x, i, stride);
+        int64_t whole = spaced ? points_of_line(x, i) : 1, low = round_up(x->low[i], whole);
+        x->stride[i] = stride;
+        x->base += capped_mul(low, stride);
+        stride = capped_mul(stride, round_up(low + (x->dim[i] < 0 ? leading : x->dim[i]) + x->high[i], whole));
     }
-    b->bytes = stride * elem_bytes(b->elem);
+    x->bytes = stride * elem_bytes(x->elem);
 }
 
 /* The lives of the plan's buffers of a space. */
@@ -269,14 +269,14 @@ void layout_finish(Build *b, const Plan *p) {
     int64_t blocks = p->chunks;
     for (int i = 0; i < b->lives.n; i++) {
         Buffer *x = b->lives.at[i]->buffer;
-        set_strides(x, blocks, x->space != SPACE_STATE && !map_get(&b->view_of, x));
+        set_strides(b, x, blocks, x->space != SPACE_STATE && !map_get(&b->view_of, x));
     }
     prog->arena_bytes = i64_max(prog->arena_bytes, place_buffers(b, SPACE_ARENA));
     prog->scratch_bytes = i64_max(prog->scratch_bytes, place_buffers(b, SPACE_SCRATCH));
     for (int i = 0; i < b->views.n; i++) {
         View *v = &b->views.at[i];
         for (int d = 0; d < v->base->rank; d++) ENSURE(!v->base->low[d] && !v->base->high[d]);
-        set_strides(v->view, v->base->space == SPACE_STATE ? 0 : blocks, false);
+        set_strides(b, v->view, v->base->space == SPACE_STATE ? 0 : blocks, false);
         ENSURE(v->view->bytes == v->base->bytes);
         v->view->offset = v->base->offset;
     }

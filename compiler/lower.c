@@ -759,7 +759,7 @@ void lower_group(Lower *lw) {
     const Node *root = g->stage[g->sum == SUM_PARTIAL ? g->nstages - 1 : 0].root;
     const LowerRule *rule = lower_table[root->op];
     lw->into = lw->kernel->body;
-    lw->flat = g->sum == SUM_FOLD || (g->domain == REDUCED && g->sum == SUM_NONE);
+    lw->flat = g->sum == SUM_FOLD || (g->domain == REDUCED && g->sum == SUM_NONE && !rule->shaped);
     bool sums = g->sum == SUM_PARTIAL || g->sum == SUM_DIRECT;
     lw->rows = g->sum == SUM_DIRECT && rule->wants_rows && lw->lanes > 1;
     lw->turned = (sums || g->domain == ACROSS) && rule->turns_lanes && rule->turns_lanes(root, lw->lanes);

@@ -48,6 +48,7 @@ typedef struct LowerRule {
     /* What becomes of a whole sum over the images (a mean: it is divided); null: nothing. Partial sums are not finished. */
     const Expr *(*finish)(Lower *lw, const Node *n, const Expr *sum);
     bool scatters;       /* the elements that a point gives lie far apart, as places of tiles do */
+    bool shaped;         /* elements of the unbatched tensors that it reads and makes are found by indices of their own, so that dimensions may have gaps between them (layout.c); else, where all is unbatched, by one */
     bool across;         /* a contraction with weights, argument 1: asks for lower_block_axis, so that it can run over the whole batch at once */
     bool wants_rows;     /* direct sums put the lanes on argument 0's elements: it is needed image by image */
     /* Does the rule itself say where the lanes are, in a sum over the images or across the batch? Null: images are in the lanes. */

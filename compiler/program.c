@@ -82,6 +82,7 @@ static void give_buffers(Build *b, Plan *p, Value *v) {
     if (v->wants_rows) {
         Type rows = {.elem = ELEM_F32, .rank = 3, .dim = {p->chunks, lanes, type_count(v->node->type)}};
         v->rows = layout_buffer(b, value_name(b, p, v->node, ".rows"), rows, SPACE_ARENA, lanes);
+        *map_at(b->a, &b->rows, v->rows) = v->rows;
     }
     if (v->group->sum == SUM_FOLD) {
         Type partial = {.elem = ELEM_F32, .rank = 2, .dim = {p->chunks, type_count(v->node->type)}};

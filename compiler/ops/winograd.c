@@ -461,28 +461,25 @@ static Affine group_axis(Lower *lw, Nest *nest, int64_t groups, int64_t channels
 }
 
 /* Kernels of output channels `side` times inner and those behind it, and of the input channels in the lanes. */
-typedef struct Kernels { Lower *lw; Nest *nest; const Node *n; Packing u; Channels x; int places, r; int64_t side; Affine group, packs, lines, inner, within; } Kernels;
+typedef struct Kernels { Lower *lw; Nest *nest; const Node *n; Packing u; Channels x; int places; int64_t side; Affine group, packs, lines, inner, within; } Kernels;
 
 static Affine inner_of(const Kernels *t, int m) { return affine_offset(affine_scale(lower_arena(t->lw), t->inner, t->side), m); }
 
 static const Expr *kernel_element(const void *ctx, int m, int i, Affine j) {
     const Kernels *t = ctx;
     Lower *lw = t->lw;
-    Affine k = pair(lw, t->packs, t->u.pack, inner_of(t, m)), c = pair(lw, t->lines, t->u.line, t->within); /* in the group */
-    Affine kernel = t->n->attr.i[WINOGRAD_KERNEL_TURNED] ? pair(lw, pair(lw, t->group, t->x.c, c), t->x.k, k) : pair(lw, pair(lw, t->group, t->x.k, k), t->x.c, c);
-    return lower_load(lw, t->n->arg[0], lower_at(lw, 1, affine_offset(pair(lw, kernel, t->r * t->r, j), i * t->r)));
+    Affine k = pair(lw, t->packs, t->u.pack, inner_of(t, m)), c = pair(lw, t->lines, t->u.line, t->within), row = affine_const(i); /* in the group */
+    if (t->n->attr.i[WINOGRAD_KERNEL_TURNED]) return lower_load(lw, t->n->arg[0], lower_at(lw, 4, pair(lw, t->group, t->x.c, c), k, row, j));
+    return lower_load(lw, t->n->arg[0], lower_at(lw, 4, pair(lw, t->group, t->x.k, k), c, row, j));
 }
 
 static void store_packed(const void *ctx, Affine i, const Expr *const *value) {
     const Kernels *t = ctx;
     Lower *lw = t->lw;
-    Arena *a = lower_arena(lw);
     Affine outer = pair(lw, pair(lw, t->group, t->u.packs / t->x.groups, t->packs), t->u.lines, t->lines);
     for (int k = 0; k < t->places; k++)
-        for (int m = 0; m < t->side; m++) {
-            Affine place = affine_offset(affine_scale(a, i, t->places), k), line = pair(lw, pair(lw, place, t->u.packs * t->u.lines, outer), t->u.pack, inner_of(t, m));
-            lower_point(lw, t->nest, t->n, lower_at(lw, 1, pair(lw, line, t->u.line, t->within)), value[m * t->places + k]);
-        }
+        for (int m = 0; m < t->side; m++)
+            lower_point(lw, t->nest, t->n, lower_at(lw, 4, affine_offset(affine_scale(lower_arena(lw), i, t->places), k), outer, inner_of(t, m), t->within), value[m * t->places + k]);
 }
 
 /* Lanes hold the `line` channels of x that lie side by side in the result. */
@@ -497,7 +494,7 @@ static void lower_kernel(Lower *lw, const Node *n) {
     const Var *o = nest_axis(a, nest, "ko", u.packs / x.groups, false), *co = nest_axis(a, nest, "co", u.lines, false), *i = nest_axis(a, nest, "ki", u.pack / side, false);
     const Var *l = nest_axis(a, nest, "ci", u.line, false);
     lower_lane_axis(lw, nest, l);
-    Kernels t = {lw, nest, n, u, x, f.n, (int)n->arg[0]->type.dim[2], side, group, affine_var(a, o), affine_var(a, co), affine_var(a, i), affine_var(a, l)};
+    Kernels t = {lw, nest, n, u, x, f.n, side, group, affine_var(a, o), affine_var(a, co), affine_var(a, i), affine_var(a, l)};
     transform(&(Transform){lw, nest, &f.kernel, f.n, (int)side, 1, &t, kernel_element, store_packed});
     lower_emit_local(lw, nest);
 }
@@ -739,18 +736,18 @@ static void lower_sum(Lower *lw, const Node *n) {
     lower_emit(lw, nest, n, lower_at(lw, 3, place, out, in), expr_unary(a, EXPR_LANE_SUM, acc));
 }
 
-/* Kernels of pairs of channels, from sums of which there are `apart` for each place. */
-typedef struct Weights { Lower *lw; Nest *nest; const Node *n; int r, places; int64_t apart; Affine pair; } Weights;
+/* Kernels of output channel k and input channel c. */
+typedef struct Weights { Lower *lw; Nest *nest; const Node *n; int r, places; Affine k, c; } Weights;
 
 static const Expr *sum_element(const void *ctx, int m, int i, Affine j) {
     const Weights *t = ctx;
     (void)m;
-    return lower_load(t->lw, t->n->arg[0], lower_at(t->lw, 1, pair(t->lw, affine_offset(j, i * t->places), t->apart, t->pair)));
+    return lower_load(t->lw, t->n->arg[0], lower_at(t->lw, 3, affine_offset(j, i * t->places), t->k, t->c));
 }
 
 static void store_taps(const void *ctx, Affine i, const Expr *const *value) {
     const Weights *t = ctx;
-    for (int k = 0; k < t->r; k++) lower_point(t->lw, t->nest, t->n, lower_at(t->lw, 1, affine_offset(pair(t->lw, t->pair, t->r * t->r, affine_scale(lower_arena(t->lw), i, t->r)), k)), value[k]);
+    for (int k = 0; k < t->r; k++) lower_point(t->lw, t->nest, t->n, lower_at(t->lw, 4, t->k, t->c, i, affine_const(k)), value[k]);
 }
 
 /* Lanes hold input channels, which lie side by side in the sums. */
@@ -761,7 +758,7 @@ static void lower_weights(Lower *lw, const Node *n) {
     Nest *nest = lower_nest(lw, n);
     const Var *k = nest_axis(a, nest, "k", ks, false), *c = nest_axis(a, nest, "c", cs, false);
     lower_lane_axis(lw, nest, c);
-    Weights t = {lw, nest, n, f.output.rows, f.n, ks * cs, pair(lw, affine_var(a, k), cs, affine_var(a, c))};
+    Weights t = {lw, nest, n, f.output.rows, f.n, affine_var(a, k), affine_var(a, c)};
     transform(&(Transform){lw, nest, &f.output, f.output.rows, 1, 1, &t, sum_element, store_taps});
     lower_emit_local(lw, nest);
 }
@@ -794,9 +791,9 @@ static bool gradient_by_cells(const Node *n, int arg, const Cells *cells, int la
 static int64_t direct_macs(const Node *n) { return n->attr.i[0]; }
 
 const LowerRule winograd_data_lower = {.kind = LOWER_NEST, .scatters = true, .nest = lower_data, .halo = data_halo, .reads_cells = data_by_cells};
-const LowerRule winograd_kernel_lower = {.kind = LOWER_NEST, .nest = lower_kernel};
+const LowerRule winograd_kernel_lower = {.kind = LOWER_NEST, .shaped = true, .nest = lower_kernel};
 const LowerRule winograd_product_lower = {.kind = LOWER_NEST, .nest = lower_product, .across = true, .macs = direct_macs};
 const LowerRule winograd_image_lower = {.kind = LOWER_NEST, .nest = lower_image_tiles};
 const LowerRule winograd_gradient_lower = {.kind = LOWER_NEST, .scatters = true, .nest = lower_gradient, .halo = gradient_halo, .reads_cells = gradient_by_cells};
 const LowerRule winograd_sum_lower = {.kind = LOWER_NEST, .nest = lower_sum, .sums_batch = true, .turns_lanes = turns_lanes, .macs = direct_macs};
-const LowerRule winograd_weights_lower = {.kind = LOWER_NEST, .nest = lower_weights};
+const LowerRule winograd_weights_lower = {.kind = LOWER_NEST, .shaped = true, .nest = lower_weights};
