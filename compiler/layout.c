@@ -150,11 +150,11 @@ static int64_t spread(const Build *b, const Buffer *x, int i, int64_t stride) {
     return outer && stride * elem_bytes(x->elem) % PERIOD == 0 ? stride + GAP / elem_bytes(x->elem) : stride;
 }
 
-/* Points of a row of a picture of f32 with a halo, [block][c][h][w][lane], that fill a line of memory: its rows are whole lines, and its own first point is the first of one, so that the points of a tile fill lines,
- * too (stream_lines.c). Others begin where a line does. */
-static int64_t points_of_line(const Buffer *b, int i) {
-    bool row = b->rank == 5 && i == 3 && b->elem == ELEM_F32 && b->low[3] + b->high[3] > 0;
-    int64_t bytes = row ? b->dim[4] * elem_bytes(b->elem) : ALIGN;
+/* Points of a row of a picture of f32 with a halo, [block][c][h][w][lane], or of tiles, that fill a line of memory: its rows are whole lines, and its own first point is the first of one, so that the points of a
+ * tile fill lines, too (stream_lines.c). Others begin where a line does. */
+static int64_t points_of_line(const Build *b, const Buffer *x, int i) {
+    bool row = x->rank == 5 && i == 3 && x->elem == ELEM_F32 && (x->low[3] + x->high[3] > 0 || map_get(&b->lined, x));
+    int64_t bytes = row ? x->dim[4] * elem_bytes(x->elem) : ALIGN;
     return bytes < ALIGN && ALIGN % bytes == 0 ? ALIGN / bytes : 1;
 }
 
@@ -164,7 +164,7 @@ static void set_strides(const Build *b, Buffer *x, int64_t leading, bool spaced)
     x->base = 0;
     for (int i = x->rank - 1; i >= 0; i--) {
         if (spaced) stride = spread(b, x, i, stride);
-        int64_t whole = spaced ? points_of_line(x, i) : 1, low = round_up(x->low[i], whole);
+        int64_t whole = spaced ? points_of_line(b, x, i) : 1, low = round_up(x->low[i], whole);
         x->stride[i] = stride;
         x->base += capped_mul(low, stride);
         stride = capped_mul(stride, round_up(low + (x->dim[i] < 0 ? leading : x->dim[i]) + x->high[i], whole));

@@ -83,6 +83,10 @@ static int64_t points_of_band(const Lower *lw, const Stage *s) { return lw->last
 
 static bool has_bands(const Lower *lw, int dim) { return lw->in_bands && lw->group->stage[lw->stage].band_axis == dim; }
 
+bool lower_takes_turns(const Lower *lw) { return lw->step != NULL; }
+
+void lower_fill_lines(Lower *lw, const Node *n) { *map_at(lw->a, &lw->b->lined, lw->plan->value[n->id].buffer) = lw; }
+
 bool lower_bands_fit(const Lower *lw, int dim, int64_t unit) { return !has_bands(lw, dim) || (lw->group->stage[lw->stage].band % unit == 0 && points_of_band(lw, &lw->group->stage[lw->stage]) % unit == 0); }
 
 Affine lower_band_axis(Lower *lw, Nest *nest, const char *name, int dim, int64_t first, int64_t count, int64_t unit) {

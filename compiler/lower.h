@@ -127,6 +127,10 @@ Affine lower_step_axis(Lower *lw, Nest *nest, const char *name, int64_t first, i
 /* Adds the space axis over points first .. first+count-1, in units of `unit`, of dimension `dim` of the root of the stage at hand, and returns the point. Where stages take turns for bands
  * of that dimension, the nest does those of the band at hand. */
 Affine lower_band_axis(Lower *lw, Nest *nest, const char *name, int dim, int64_t first, int64_t count, int64_t unit);
+/* Do the group's stages take turns? */
+bool lower_takes_turns(const Lower *lw);
+/* Rows of what n, tiles, gives are to begin with a line of memory each, where the lanes are less. */
+void lower_fill_lines(Lower *lw, const Node *n);
 /* Are bands of dimension `dim` of what the stage makes, if there are any, multiples of `unit` points? */
 bool lower_bands_fit(const Lower *lw, int dim, int64_t unit);
 /* Adds the space axis over `extent` points, of which, where the group's stages take turns, the nest does those of the step at hand. */

@@ -27,6 +27,7 @@ typedef struct Build {
     VEC(Clear) clears;
     VEC(Life *) lives;       /* of the buffers of the plan at hand */
     Map life;                /* from every buffer but views to its Life */
+    Map lined;               /* from those whose rows begin with a line each (lower_fill_lines) */
     Map rows;                /* from those that hold an image's elements as rows, [block][image][elements] */
     Map names;               /* of buffers and kernels: those that are taken */
 } Build;

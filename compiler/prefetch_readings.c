@@ -151,7 +151,7 @@ static bool lay_out(Sums *p, Reading *r) {
         int64_t further;
         if (extent[i].passes == 1) continue;
         if (r->strips > 1 || !checked_mul(extent[i].bytes, extent[i].passes - 1, &further)) return false;
-        if (extent[i].bytes <= r->run) {
+        if (extent[i].bytes < r->run + LINE) { /* no line between is left out */
             r->run += further;
         } else {
             r->strips = extent[i].passes;

@@ -339,7 +339,7 @@ typedef struct Transform {
     int rows, side, at_once;
     const void *ctx;
     const Expr *(*in)(const void *ctx, int m, int i, Affine j);
-    void (*out)(const void *ctx, Affine i, const Expr *const *value);
+    void (*out)(const void *ctx, int side, Affine i, const Expr *const *value);
 } Transform;
 
 /* Is what stands between the two passes more than the registers hold? Then both are loops, and it is an array. Written out, each of the twenty odd operations of a line would be there for every column and
@@ -369,7 +369,7 @@ static void transform_rolled(const Transform *t, const WinogradCode *c) {
         for (int k = 0; k < x->cols; k++) in[k] = expr_load(a, mid[m], lower_at(t->lw, 2, i, affine_const(k)));
         transform_line(t->lw, t->nest, c, x->rows, in, out + m * x->rows);
     }
-    t->out(t->ctx, i, out);
+    t->out(t->ctx, t->side, i, out);
     nest_close(t->nest);
 }
 
@@ -385,7 +385,7 @@ static void transform_unrolled(const Transform *t, const WinogradCode *c) {
         }
     for (int i = 0; i < t->rows; i++) {
         for (int m = 0; m < t->side; m++) transform_line(t->lw, t->nest, c, x->rows, mid[m] + i * x->cols, out + m * x->rows);
-        t->out(t->ctx, affine_const(i), out);
+        t->out(t->ctx, t->side, affine_const(i), out);
     }
 }
 
@@ -399,22 +399,80 @@ static void transform(const Transform *t) {
 /* v * scale + w + c */
 static Affine pair(Lower *lw, Affine v, int64_t scale, Affine w) { return affine_add(lower_arena(lw), affine_scale(lower_arena(lw), v, scale), w); }
 
-/* Tiles of the argument's pictures, `step` apart from `first` on: those side by side. */
-typedef struct Tiles { Lower *lw; Nest *nest; const Node *n; const WinogradMatrix *matrix; int64_t step; const int64_t *first; Affine row, channel[SIDE_MAX], col[SIDE_MAX], tile[SIDE_MAX]; int side; } Tiles;
+/* Tiles of the argument's pictures, `step` apart from `first` on, `across` of them in a row: those side by side in memory. */
+typedef struct Tiles { Lower *lw; Nest *nest; const Node *n; const WinogradMatrix *matrix; int64_t step, first[2], down, across; Affine channel[SIDE_MAX], row[SIDE_MAX], col[SIDE_MAX]; } Tiles;
 
 static const Expr *tile_element(const void *ctx, int m, int i, Affine j) {
     const Tiles *t = ctx;
     Arena *a = lower_arena(t->lw);
-    Affine row = affine_offset(affine_scale(a, t->row, t->step), i + t->first[0]), col = affine_offset(pair(t->lw, t->col[m], t->step, j), t->first[1]);
+    Affine row = affine_offset(affine_scale(a, t->row[m], t->step), i + t->first[0]), col = affine_offset(pair(t->lw, t->col[m], t->step, j), t->first[1]);
     return lower_load(t->lw, t->n->arg[0], lower_at(t->lw, 3, t->channel[m], row, col));
 }
 
-static void store_places(const void *ctx, Affine i, const Expr *const *value) {
+static void store_places(const void *ctx, int side, Affine i, const Expr *const *value) {
     const Tiles *t = ctx;
-    Arena *a = lower_arena(t->lw);
     int rows = t->matrix->rows;
     for (int k = 0; k < rows; k++)
-        for (int m = 0; m < t->side; m++) lower_point(t->lw, t->nest, t->n, lower_at(t->lw, 3, affine_offset(affine_scale(a, i, rows), k), t->channel[m], t->tile[m]), value[m * rows + k]);
+        for (int m = 0; m < side; m++) {
+            Affine place = affine_offset(affine_scale(lower_arena(t->lw), i, rows), k), tile = pair(t->lw, t->row[m], t->across, t->col[m]);
+            lower_point(t->lw, t->nest, t->n, lower_at(t->lw, 3, place, t->channel[m], tile), value[m * rows + k]);
+        }
+}
+
+static void emit_tiles(const Tiles *t, int side) {
+    int64_t cell[2];
+    lower_cell(t->lw, t->n->arg[0], cell);
+    transform(&(Transform){t->lw, t->nest, t->matrix, t->matrix->rows, side, (int)cell[1], t, tile_element, store_places});
+    lower_emit_local(t->lw, t->nest);
+}
+
+/* Tiles one by one, or in pairs: of neighbours in a row, or of two channels where there is but one tile. */
+static void lower_rows_of_tiles(Tiles *t, int64_t by_col, int64_t by_channel) {
+    Arena *a = lower_arena(t->lw);
+    t->nest = lower_nest(t->lw, t->n);
+    Affine c = lower_band_axis(t->lw, t->nest, "c", 1, 0, t->n->type.dim[1] / by_channel, by_channel);
+    Affine th = lower_step_axis(t->lw, t->nest, "th", 0, t->down), tw = lower_band_axis(t->lw, t->nest, "tw", 2, 0, t->across / by_col, by_col);
+    for (int m = 0; m < by_col * by_channel; m++) {
+        t->channel[m] = affine_offset(affine_scale(a, c, by_channel), by_channel > 1 ? m : 0);
+        t->row[m] = th;
+        t->col[m] = affine_offset(affine_scale(a, tw, by_col), by_col > 1 ? m : 0);
+    }
+    emit_tiles(t, (int)(by_col * by_channel));
+}
+
+/* Pairs in rows number `odd`, `odd` + 2 ..., from column `odd` on. */
+static void lower_pairs_of_row(Tiles *t, int odd) {
+    if (t->across < 2 || t->down <= odd) return;
+    t->nest = lower_nest(t->lw, t->n);
+    const Var *th = nest_axis(lower_arena(t->lw), t->nest, "th", ceil_div(t->down - odd, 2), false), *tw = nest_axis(lower_arena(t->lw), t->nest, "tw", t->across / 2, false);
+    for (int m = 0; m < 2; m++) {
+        t->row[m] = lower_affine(t->lw, th, 2, odd);
+        t->col[m] = lower_affine(t->lw, tw, 2, odd + m);
+    }
+    emit_tiles(t, 2);
+}
+
+/* In pairs where a row has an odd number: the last of a row and the first of the next are one, and the picture's last may be left over. */
+static void lower_odd_tiles(Tiles *t) {
+    Arena *a = lower_arena(t->lw);
+    t->channel[0] = t->channel[1] = lower_open_loop(t->lw, "c", t->n->type.dim[1]);
+    lower_fill_lines(t->lw, t->n);
+    lower_pairs_of_row(t, 0);
+    t->nest = lower_nest(t->lw, t->n);
+    const Var *th = nest_axis(a, t->nest, "th", t->down / 2, false);
+    for (int m = 0; m < 2; m++) {
+        t->row[m] = lower_affine(t->lw, th, 2, m);
+        t->col[m] = affine_const(m ? 0 : t->across - 1);
+    }
+    if (t->down > 1) emit_tiles(t, 2);
+    lower_pairs_of_row(t, 1);
+    if (t->down % 2) {
+        t->nest = lower_nest(t->lw, t->n);
+        t->row[0] = affine_const(t->down - 1);
+        t->col[0] = affine_const(t->across - 1);
+        emit_tiles(t, 1);
+    }
+    lower_close_loop(t->lw);
 }
 
 /* Vectors of the result that are a line of memory: places lie far apart, and a store to each costs as much for half of a line as for all of it. */
@@ -423,24 +481,14 @@ static int64_t vectors_of_line(const Lower *lw) {
     return vectors == SIDE_MAX ? vectors : 1; /* of four, the code would be long */
 }
 
-/* Cuts the pictures into tiles and transforms each: data and gradient. A row's neighbours, or those of two channels where there is but one tile, lie side by side in the result. */
+/* Cuts the pictures into tiles and transforms each: data and gradient. */
 static void lower_tiles(Lower *lw, const Node *n, const WinogradMatrix *matrix, int64_t step, const int64_t first[2], int64_t tiles_h, int64_t tiles_w) {
-    Arena *a = lower_arena(lw);
-    Nest *nest = lower_nest(lw, n);
-    int64_t side = vectors_of_line(lw), cell[2], channels = n->type.dim[1];
-    bool cols = tiles_w % side == 0 && lower_bands_fit(lw, 2, side), pairs = !cols && tiles_h * tiles_w == 1 && channels % side == 0 && lower_bands_fit(lw, 1, side);
-    int64_t by_col = cols ? side : 1, by_channel = pairs ? side : 1;
-    Affine c = lower_band_axis(lw, nest, "c", 1, 0, channels / by_channel, by_channel);
-    Affine th = lower_step_axis(lw, nest, "th", 0, tiles_h), tw = lower_band_axis(lw, nest, "tw", 2, 0, tiles_w / by_col, by_col);
-    Tiles t = {.lw = lw, .nest = nest, .n = n, .matrix = matrix, .step = step, .first = first, .row = th, .side = (int)(by_col * by_channel)};
-    for (int m = 0; m < t.side; m++) {
-        t.channel[m] = affine_offset(affine_scale(a, c, by_channel), pairs ? m : 0);
-        t.col[m] = affine_offset(affine_scale(a, tw, by_col), cols ? m : 0);
-        t.tile[m] = pair(lw, th, tiles_w, t.col[m]);
-    }
-    lower_cell(lw, n->arg[0], cell);
-    transform(&(Transform){lw, nest, matrix, matrix->rows, t.side, (int)cell[1], &t, tile_element, store_places});
-    lower_emit_local(lw, nest);
+    int64_t side = vectors_of_line(lw);
+    Tiles t = {.lw = lw, .n = n, .matrix = matrix, .step = step, .first = {first[0], first[1]}, .down = tiles_h, .across = tiles_w};
+    if (side > 1 && tiles_w % side && tiles_h * tiles_w > 1 && !lower_takes_turns(lw)) lower_odd_tiles(&t);
+    else if (tiles_w % side == 0 && lower_bands_fit(lw, 2, side)) lower_rows_of_tiles(&t, side, 1);
+    else if (tiles_h * tiles_w == 1 && n->type.dim[1] % side == 0 && lower_bands_fit(lw, 1, side)) lower_rows_of_tiles(&t, 1, side);
+    else lower_rows_of_tiles(&t, 1, 1);
 }
 
 static void lower_data(Lower *lw, const Node *n) {
@@ -473,12 +521,12 @@ static const Expr *kernel_element(const void *ctx, int m, int i, Affine j) {
     return lower_load(lw, t->n->arg[0], lower_at(lw, 4, pair(lw, t->group, t->x.k, k), c, row, j));
 }
 
-static void store_packed(const void *ctx, Affine i, const Expr *const *value) {
+static void store_packed(const void *ctx, int side, Affine i, const Expr *const *value) {
     const Kernels *t = ctx;
     Lower *lw = t->lw;
     Affine outer = pair(lw, pair(lw, t->group, t->u.packs / t->x.groups, t->packs), t->u.lines, t->lines);
     for (int k = 0; k < t->places; k++)
-        for (int m = 0; m < t->side; m++)
+        for (int m = 0; m < side; m++)
             lower_point(lw, t->nest, t->n, lower_at(lw, 4, affine_offset(affine_scale(lower_arena(lw), i, t->places), k), outer, inner_of(t, m), t->within), value[m * t->places + k]);
 }
 
@@ -556,8 +604,9 @@ static const Expr *place_element(const void *ctx, int m, int i, Affine j) {
     return lower_load(t->lw, t->n->arg[0], lower_at(t->lw, 3, affine_offset(j, i * t->places), t->channel, t->number));
 }
 
-static void store_points(const void *ctx, Affine i, const Expr *const *value) {
+static void store_points(const void *ctx, int side, Affine i, const Expr *const *value) {
     const Image *t = ctx;
+    (void)side;
     Arena *a = lower_arena(t->lw);
     Affine row = pair(t->lw, t->row, t->tile, i);
     for (int k = 0; k < t->cols; k++) lower_point(t->lw, t->nest, t->n, lower_at(t->lw, 3, t->channel, row, affine_offset(affine_scale(a, t->col, t->tile), k)), value[k]);
@@ -745,8 +794,9 @@ static const Expr *sum_element(const void *ctx, int m, int i, Affine j) {
     return lower_load(t->lw, t->n->arg[0], lower_at(t->lw, 3, affine_offset(j, i * t->places), t->k, t->c));
 }
 
-static void store_taps(const void *ctx, Affine i, const Expr *const *value) {
+static void store_taps(const void *ctx, int side, Affine i, const Expr *const *value) {
     const Weights *t = ctx;
+    (void)side;
     for (int k = 0; k < t->r; k++) lower_point(t->lw, t->nest, t->n, lower_at(t->lw, 4, t->k, t->c, i, affine_const(k)), value[k]);
 }
 
