@@ -22,7 +22,7 @@ set(CPACK_DEBIAN_PACKAGE_SECTION devel)
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "netc compiles a neural network, written down in a few lines, into a native
 program that trains it: one executable that reads the pictures, trains on
 every core, shows how it goes, and saves what it has learnt.")
-# netc needs LLVM, which shlibdeps finds, and cc with libc to link; a trainer what libnrt.a was compiled for (link.c).
+# netc needs LLVM and mimalloc, which shlibdeps finds, and cc with libc to link; a trainer what libnrt.a was compiled for (link.c).
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "gcc | c-compiler, libc6-dev | libc-dev, zlib1g-dev, libpng-dev, libjpeg62-turbo-dev | libjpeg-dev")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "bash-completion, vim")

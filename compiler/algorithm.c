@@ -7,7 +7,7 @@
 
 static const double direct_efficiency = 0.90, direct_sum_efficiency = 0.72, turned_sum_efficiency = 0.87, product_efficiency = 0.90, turned_product_efficiency = 0.78; /* of the peak, as measured (docs/performance.md) */
 static const double margin = 0.85;    /* Winograd's has to be faster by this: its errors are larger, and nothing but pointwise operators is fused behind it */
-static const double spilled = 2.5;    /* a transform has more values at hand than there are registers: its cycles for each instruction */
+static const double spilled = 2.5;    /* cycles for each instruction of a transform: measured as they were written out, and spilled; loops take fewer, stores that wait more */
 enum { LANE_SUM_CYCLES = 5, TURN_CYCLES = 6 };
 
 /* What a convolution and its adjoints have in common: pictures of rows x cols of k channels from c by kernels of r x r, in so many groups of k and c channels, those of dx (turned) in tiles of `points` points for each

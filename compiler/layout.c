@@ -91,11 +91,8 @@ static Range affine_range(const Lower *lw, const Nest *n, Affine x) {
     }
     int64_t k = lw->step ? affine_coef(x, lw->step) : 0, last = k ? lw->group->steps - 1 : 0;
     Range r = {x.c + i64_min(0, k * last), x.c + i64_max(0, k * last)};
-    const Inner *inner = NULL;
-    for (int i = 0; i < n->assigns.n; i++) {
-        if (n->assigns.at[i].inner == inner || !n->assigns.at[i].inner) continue;
-        inner = n->assigns.at[i].inner;
-        int64_t far = affine_coef(x, inner->var) * (inner->extent - 1);
+    for (int i = 0; i < n->inners.n; i++) {
+        int64_t far = affine_coef(x, n->inners.at[i]->var) * (n->inners.at[i]->extent - 1);
         r = (Range){r.lo + i64_min(0, far), r.hi + i64_max(0, far)};
     }
     for (int i = 0; i < lw->naround; i++) {
@@ -143,7 +140,7 @@ void layout_note_nest(Lower *lw, const Nest *n) {
 
 /* Transforms write, and contractions read, the same point of many channels or places in turn. Where these lie a multiple of a kilobyte apart, all of
  * them fall into a few sets of the first-level cache (of a page: into one) and of the second's; lines between them spread them over all sets. Which dimension
- * that is: the channels of pictures, [block][c][h][w][lane]; the places of tiles, and of weights and their sums in Winograd's way; images of rows, [block][image][elements]. */
+ * that is: the channels of pictures, [block][c][h][w][lane]; the places of tiles, and of weights and their sums in Winograd's way; blocks and images of rows, [block][image][elements]. */
 static int64_t spread(const Build *b, const Buffer *x, int i, int64_t stride) {
     enum { PERIOD = 1024, GAP = 5 * 64 }; /* an odd number of lines */
     bool outer = x->rank >= 3 && (i == (x->rank == 5) || (i == 1 && map_get(&b->rows, x)));

@@ -85,7 +85,10 @@ static bool has_bands(const Lower *lw, int dim) { return lw->in_bands && lw->gro
 
 bool lower_takes_turns(const Lower *lw) { return lw->step != NULL; }
 
-void lower_fill_lines(Lower *lw, const Node *n) { *map_at(lw->a, &lw->b->lined, lw->plan->value[n->id].buffer) = lw; }
+void lower_fill_lines(Lower *lw, const Node *n) {
+    Buffer *b = lw->plan->value[n->id].buffer;
+    if (b) *map_at(lw->a, &lw->b->lined, b) = b; /* null: what is fused behind is stored, not n */
+}
 
 bool lower_bands_fit(const Lower *lw, int dim, int64_t unit) { return !has_bands(lw, dim) || (lw->group->stage[lw->stage].band % unit == 0 && points_of_band(lw, &lw->group->stage[lw->stage]) % unit == 0); }
 

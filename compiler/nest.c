@@ -101,6 +101,7 @@ const Var *nest_open(Arena *a, Nest *n, const char *name, int64_t extent) {
     v->name = arena_name(a, name);
     *inner = (Inner){v, extent};
     n->inner = inner;
+    VEC_PUSH(a, &n->inners, inner);
     return v;
 }
 

@@ -2,9 +2,10 @@
  *
  * A Nest computes, for every point of its space axes,
  *
- *     acc_j = init_j;   for every point of the reduce axes: acc_j = update_j;   then the assignments, in order.
+ *     acc_j = init_j;   for every point of the reduce axes: acc_j = update_j;   then the assignments, in order, some of them in
+ *     loops of their own (nest_open).
  *
- * Accumulators, and `let`s that name a value used twice, are rank-0 LOCAL buffers: conceptually each point has its own.
+ * Accumulators, and `let`s that name a value used twice, are rank-0 LOCAL buffers, and arrays (nest_array) such of rank 2: conceptually each point has its own.
  * A Schedule (schedule.h), which is data, says how the nest becomes loops; the order of the axes here is the source
  * order, which -O0 keeps.
  *
@@ -41,6 +42,7 @@ typedef struct Nest {
     VEC(Acc) accs;
     VEC(Assign) assigns;
     VEC(const Buffer *) arrays;
+    VEC(const Inner *) inners;
     const Inner *inner;     /* the loop that assignments are added to now, or null */
     Span span;              /* where what is added from now on comes from */
 } Nest;

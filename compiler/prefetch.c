@@ -39,7 +39,7 @@ int64_t prefetch_passes(const Stmt *s) {
     return i64_max(0, ceil_div(s->hi[0].c - s->lo[0].c, s->step));
 }
 
-/* Are all stores to locals, at places that v does not change? */
+/* Are all stores to locals, at places that v, unless it is null, does not change? */
 static bool stays_local(const Stmt *s, const Var *v) {
     for (int i = 0; s->kind == STMT_STORE && i < s->buffer->rank; i++)
         if (affine_coef(s->at[i], v)) return false;
@@ -57,6 +57,18 @@ bool prefetch_has_loop(const Stmt *s) {
     for (int i = 0; i < s->body.n; i++)
         if (prefetch_has_loop(s->body.at[i])) return true;
     return false;
+}
+
+bool prefetch_is_point(const Stmt *list) {
+    enum { PASSES_MOST = 16 };
+    for (int i = 0; i < list->body.n; i++) {
+        const Stmt *s = list->body.at[i];
+        int64_t passes = prefetch_is_loop(s, LOOP_SERIAL) ? prefetch_passes(s) : 0;
+        if (!passes || passes > PASSES_MOST || prefetch_sums_up(s) || (i + 1 < list->body.n && !stays_local(s, NULL))) return false;
+        for (int k = 0; k < s->body.n; k++)
+            if (prefetch_has_loop(s->body.at[k])) return false;
+    }
+    return list->body.n > 1;
 }
 
 bool prefetch_stores_to(const Stmt *s, const Buffer *b) {
@@ -281,7 +293,7 @@ static bool reads_one(const Pass *p, const Stmt *s, const Buffer **only) {
 static void visit(Pass *p, Stmt *list) {
     int before = p->alone;
     const Buffer *only = NULL;
-    if (list->body.n > 1 && !(p->lane && reads_one(p, list, &only))) p->alone = p->naround;
+    if (list->body.n > 1 && !(p->lane && (prefetch_is_point(list) || reads_one(p, list, &only)))) p->alone = p->naround;
     for (int i = 0; i < list->body.n; i++) {
         Stmt *s = list->body.at[i];
         if (prefetch_is_loop(s, LOOP_LANE)) {

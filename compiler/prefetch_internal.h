@@ -10,6 +10,8 @@ bool prefetch_is_loop(const Stmt *s, LoopKind kind);
 int64_t prefetch_passes(const Stmt *s);
 /* Does the loop fill nothing but locals, the same in each pass? */
 bool prefetch_sums_up(const Stmt *s);
+/* Are the list's statements the passes of one point (nest_open): a few short loops, one after the other, with no sum and no loop inside, of which all but the last fill nothing but locals for those behind? */
+bool prefetch_is_point(const Stmt *list);
 /* Is it, or has it inside, a loop that is not unrolled? */
 bool prefetch_has_loop(const Stmt *s);
 /* Does the statement, or one in it, store to the buffer? */

@@ -106,6 +106,7 @@ static bool replace_inside(Sums *p, const Buffer *b, Affine *at) {
 static bool same_row(const Buffer *b, const Affine *x, const Affine *y) { return b->rank != 5 || affine_equal(x[2], y[2]); }
 
 static void add_reading(Sums *p, const Buffer *b, Affine *at, Span span) {
+    for (int i = 0; i < p->nbound; i++) readings_replace(p, at, b->rank, p->bound[i], affine_const(p->value[i]));
     const Stmt *only = prefetch_only_loop(p->around[p->naround - 1]);
     if (only && affine_coef(buffer_byte(p->a, b, at), only->var)) return; /* that one asks for what its own next pass reads */
     if (!replace_inside(p, b, at)) return;
@@ -124,6 +125,9 @@ static void add_expr(Sums *p, const Expr *e, Span span) {
     for (int i = 0, n = expr_operands(e->kind); i < n; i++) add_expr(p, e->arg[i], span);
 }
 
+/* Of strips with less than a line between, no line is left out: they are one run. */
+static bool is_one_run(int64_t apart, int64_t run) { return apart < run + LINE; }
+
 typedef struct Extent { int64_t bytes, passes; } Extent;
 
 static int by_bytes(const void *x, const void *y) {
@@ -135,6 +139,7 @@ static int by_bytes(const void *x, const void *y) {
 static bool lay_out(Sums *p, Reading *r) {
     Extent extent[LOOPS_MOST];
     int n = 0;
+    int64_t between = 0; /* bytes of the run between strips that are one */
     Affine *at = arena_copy(p->a, r->at, sizeof *at * (size_t)r->buffer->rank);
     for (int i = 0; i < p->nknown; i++) {
         const Stmt *loop = p->known[i];
@@ -151,14 +156,16 @@ static bool lay_out(Sums *p, Reading *r) {
         int64_t further;
         if (extent[i].passes == 1) continue;
         if (r->strips > 1 || !checked_mul(extent[i].bytes, extent[i].passes - 1, &further)) return false;
-        if (extent[i].bytes < r->run + LINE) { /* no line between is left out */
+        if (is_one_run(extent[i].bytes, r->run)) {
+            int64_t gap = extent[i].bytes - r->run;
+            if (gap >= 0) between = between * extent[i].passes + gap * (extent[i].passes - 1); /* less than the run, whose bytes are known */
             r->run += further;
         } else {
             r->strips = extent[i].passes;
             r->apart = extent[i].bytes;
         }
     }
-    return (double)r->loads * 2 >= (double)r->run * (double)r->strips / (double)elem_bytes(r->buffer->elem);
+    return (double)r->loads * 2 >= (double)(r->run - between) * (double)r->strips / (double)elem_bytes(r->buffer->elem);
 }
 
 static bool same_strips(const Reading *x, const Reading *y) {
@@ -173,7 +180,7 @@ static bool touches(const Reading *x, const Reading *y) {
 
 /* Strips that go on where others end are one run. */
 static void join_strips(Reading *r) {
-    if (r->strips == 1 || r->apart > r->run) return;
+    if (r->strips == 1 || !is_one_run(r->apart, r->run)) return;
     r->run += r->apart * (r->strips - 1);
     r->strips = 1;
 }
@@ -257,9 +264,26 @@ static void add_leaf(Sums *p, Stmt *sum) {
     if (p->nleaves < LEAVES_MOST) p->leaf[p->nleaves++] = x;
 }
 
+static void collect(Sums *p, const Stmt *list);
+
+/* The rows and columns of a tile are few, and lie apart: each for itself, as if they were written out. */
+static void collect_passes(Sums *p, const Stmt *s) {
+    p->bound[p->nbound++] = s->var;
+    for (int64_t i = 0; i < prefetch_passes(s); i++) {
+        p->value[p->nbound - 1] = s->lo[0].c + i * s->step;
+        collect(p, s);
+    }
+    p->nbound--;
+}
+
 static void collect(Sums *p, const Stmt *list) {
+    bool point = p->lane && prefetch_is_point(list);
     for (int i = 0; i < list->body.n; i++) {
         Stmt *s = list->body.at[i];
+        if (point && p->nbound < LOOPS_MOST) {
+            collect_passes(p, s);
+            continue;
+        }
         if (s->kind == STMT_STORE) add_expr(p, s->value, s->span);
         if (s->kind != STMT_FOR || p->ninside == LOOPS_MOST) continue;
         const Stmt *lane = p->lane;
@@ -311,7 +335,7 @@ int64_t readings_fresh(const Sums *p, const Reading *r) {
 
 void readings_of(Sums *p, const Stmt *list, const Stmt *loop) {
     p->list = list;
-    p->nreadings = p->nleaves = p->nopen = p->nknown = p->ninside = 0;
+    p->nreadings = p->nleaves = p->nopen = p->nknown = p->ninside = p->nbound = 0;
     collect(p, loop);
     lay_out_all(p);
 }

@@ -25,6 +25,9 @@ typedef struct Sums {
     int nknown;
     const Stmt *open[LOOPS_MOST];   /* ... and those that are as long as the kernel is told: over its lane blocks */
     int nopen;
+    const Var *bound[LOOPS_MOST];   /* variables of a point's passes, which are gone through one by one, ... */
+    int64_t value[LOOPS_MOST];      /* ... and what they are */
+    int nbound;
     bool in_sum;
     const Stmt *list;               /* the statements among which the loop at hand is */
     Reading reading[READINGS_MOST];

@@ -97,7 +97,7 @@ static double stream_cycles(const Search *q, int64_t lines) {
     return bytes <= BYTES_NEAR ? 0 : (double)(lines * q->lanes * 4) / schedule_bytes_per_cycle((double)bytes);
 }
 
-/* Bytes from one element of what is loaded to the next along v, in a buffer that is laid out as others see it; 0: none, not known, or very many. */
+/* Bytes from one element of what is loaded to the next along v, in a buffer without gaps (which the layout may give it later, for the places of tiles and their weights); 0: none, not known, or very many. */
 static int64_t bytes_along(const Buffer *b, const Affine *at, const Var *v) {
     int64_t bytes = elem_bytes(b->elem), along = 0;
     for (int i = b->rank - 1; i >= 0; i--) {
@@ -196,7 +196,7 @@ static int64_t axis_units(const Search *q, int i) {
     return i == q->s.lane_axis ? ceil_div(extent, q->lanes) : extent;
 }
 
-/* Do neighbours along v lie a multiple of a page apart in this buffer, which is laid out as others see it? Their lines share a set of the first-level cache. */
+/* Do neighbours along v lie a multiple of a page apart in this buffer, as long as it has no gaps? Their lines share a set of the first-level cache. */
 static bool crowds(const Buffer *b, const Affine *at, const Var *v) {
     enum { PAGE = 4096 };
     int64_t along = bytes_along(b, at, v);

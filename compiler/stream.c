@@ -64,7 +64,7 @@ static int64_t late_bytes(const Plan *p, const Group *g) {
     enum { IN_ORDER = 3, SCATTERED = 4 };
     const LowerRule *rule = lower_table[g->stage[0].root->op];
     if (rule->kind == LOWER_POINTWISE) return IN_ORDER * p->options.stream_bytes;
-    return rule->scatters && g->nstages == 1 && 4 * p->options.machine.lanes < LINE ? p->options.stream_bytes / SCATTERED : p->options.stream_bytes;
+    return rule->scatters && g->nstages == 1 && 2 * 4 * p->options.machine.lanes == LINE ? p->options.stream_bytes / SCATTERED : p->options.stream_bytes;
 }
 
 /* Is so much touched, from when group number i of the order begins to write x until another reads it, that x goes past the caches? */

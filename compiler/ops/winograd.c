@@ -343,7 +343,7 @@ typedef struct Transform {
 } Transform;
 
 /* Is what stands between the two passes more than the registers hold? Then both are loops, and it is an array. Written out, each of the twenty odd operations of a line would be there for every column and
- * every row, which takes long to compile, and most of the numbers would be spilled. Not where there are but a few rows of results, as of kernels. */
+ * every row, which takes long to compile, and most of the numbers would be spilled. Not where there are but a few rows of results, as those of winograd_weights are. */
 static bool is_rolled(const Transform *t) {
     enum { ROWS_LEAST = 4 };
     return t->matrix->rows >= ROWS_LEAST && t->matrix->rows * t->matrix->cols > lower_registers(t->lw) && t->matrix->cols % t->at_once == 0;

@@ -186,7 +186,7 @@ static const struct WinogradCase { Case net; int kernel, stride; } winograd_case
     {REAL_NET("winograd in steps with weights larger than the cache", "4, 6, 5", "4, 3, 3", "conv(260, 1); conv(256, 3, stride=2, pad=1) -> relu; conv(4, 1)"), 3, 2},
 };
 static const KernelConfig winograd_configs[] = {
-    {.opt_level = 2},
+    {.opt_level = 2, .lanes = 8}, /* half lines: tiles in pairs */
     {.march = "x86-64", .opt_level = 2},
     {.opt_level = 2, .lanes = 16, .no_partial = true},
     {.opt_level = 2, .no_fuse = true},

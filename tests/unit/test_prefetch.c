@@ -167,12 +167,22 @@ START_TEST(loop_around) { /* three passes are too few: the channel after this on
 }
 END_TEST
 
+#define MID "local mid f32 [8, 16] local offset=0 bytes=512 base=0 stride [16, 1]\n"
+
 START_TEST(columns_of_an_array) { /* a loop that fills an array is no sum: it asks for its own column of a row 12 further, 8 lines for each */
     Arena *a = arena_new();
-    const char *text = prefetched(a, "local mid f32 [8, 16] local offset=0 bytes=512 base=0 stride [16, 1]\n"
-                                     "lane l = 0 .. 16 {\nfor h = 0 .. 64 {\nfor j = 0 .. 8 {\nmid[j, l] = x[0, 0, h, 8*j, l]\n}\n"
+    const char *text = prefetched(a, MID "lane l = 0 .. 16 {\nfor h = 0 .. 64 {\nfor j = 0 .. 8 {\nmid[j, l] = x[0, 0, h, 8*j, l]\n}\n"
                                      "for i = 0 .. 8 {\ny[0, 0, h, i, l] = mid[i, l]\n}\n}\n}\n");
     EXPECT(count(text, "prefetch") == 1 && in_order(text, "for j", "prefetch x[0, 0, h + 12, 8*j, l]") && in_order(text, "prefetch x[0, 0, h + 12, 8*j, l]", "mid[j, l]"));
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(loops_of_a_point) { /* both are one point: what the second reads beside the array is asked for as far ahead */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, MID "lane l = 0 .. 16 {\nfor h = 0 .. 64 {\nfor j = 0 .. 8 {\nmid[j, l] = x[0, 0, h, 8*j, l]\n}\n"
+                                     "for i = 0 .. 8 {\nt[0, 0, h, i, l] = mid[i, l] + y[0, 0, h, 8*i, l]\n}\n}\n}\n");
+    EXPECT(count(text, "prefetch") == 2 && strstr(text, "prefetch x[0, 0, h + 12, 8*j, l]") && strstr(text, "prefetch y[0, 0, h + 12, 8*i, l]"));
     arena_free(a);
 }
 END_TEST
@@ -215,6 +225,14 @@ START_TEST(in_sums) { /* 64 lines in 128 passes: half a line each, of the row af
     Arena *a = arena_new();
     const char *text = prefetched(a, "for c = 0 .. 8 {\n" TURN ADD("32") "}\n");
     EXPECT(count(text, "prefetch") == 1 && strstr(text, "prefetch x[0, 0, c + 1, 0, 256*i + 8*j]"));
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(lines_read_in_part) { /* a quarter of each, of two rows: one run, no line of which is left out */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, "for c = 0 .. 8 {\nfor r = 0 .. 2 {\nfor k = 0 .. 64 {\nlane l0 = 0 .. 4 {\ny[0, 0, r, k, l0] = x[0, 0, 2*c + r, k, l0]\n}\n}\n}\n" ADD("32") "}\n");
+    EXPECT(count(text, "prefetch x[0, 0, 2*c + 2, 0, ") >= 1 && count(text, "prefetch x[0, 0, 2*c + 3") == 0);
     arena_free(a);
 }
 END_TEST
@@ -279,6 +297,15 @@ END_TEST
 /* A block of so many rows of four lines is copied; four sums go through 32 rows of it. */
 #define COLUMNS(rows) "for k = 0 .. 8 {\nfor r = 0 .. " rows " {\nlane l = 0 .. 16 {\nunroll u = 0 .. 4 {\ny[0, 0, r, u, l] = w[32*k + r, 16*u + l]\n}\n}\n}\n" \
     "for t = 0 .. 4 {\nlane l = 0 .. 16 {\ns[l] = 0.0\nfor j = 0 .. 32 {\nunroll u = 0 .. 8 {\ns[l] = fma(y[0, 0, j, 0, u], y[0, 1, 0, j, l], s[l])\n}\n}\ny[0, 2, 0, 0, l] = s[l]\n}\n}\n}\n"
+
+START_TEST(a_point_beside_sums) { /* its rows are gone through by a loop of the point: each for itself, as above */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, MID "for z = 0 .. 4 {\nfor h = 0 .. 16 {\nlane l2 = 0 .. 16 {\nfor k = 0 .. 2 {\nfor j2 = 0 .. 6 {\nmid[j2, l2] = y[0, k, 0, j2, l2]\n}\n"
+                                     "for i = 0 .. 6 {\nunroll u2 = 0 .. 16 {\ny[0, k, 1, u2, l2] = mid[i, l2] + x[0, k, 2*h + i, 16*z + u2, l2]\n}\n}\n}\n}\n" PLACES("2") "}\n");
+    EXPECT(count(text, "prefetch") == 2 && strstr(text, "prefetch x[0, 0, 2*h + 6, 16*z, 4*j + 65536*p]") && strstr(text, "prefetch x[0, 0, 2*h + 7, 16*z, 4*j + 65536*p]"));
+    arena_free(a);
+}
+END_TEST
 
 START_TEST(strips_in_the_innermost_loop) { /* each sum asks for another line of all rows; there are more rows than it goes through */
     Arena *a = arena_new();
@@ -433,15 +460,18 @@ int main(void) {
     tcase_add_test(tc, parts_of_lines);
     tcase_add_test(tc, loop_around);
     tcase_add_test(tc, columns_of_an_array);
+    tcase_add_test(tc, loops_of_a_point);
     tcase_add_test(tc, not_around_others);
     tcase_add_test(tc, jumps);
     tcase_add_test(tc, squares);
     tcase_add_test(tc, in_sums);
+    tcase_add_test(tc, lines_read_in_part);
     tcase_add_test(tc, in_short_sums);
     tcase_add_test(tc, strips_in_sums);
     tcase_add_test(tc, a_row_beside_strips);
     tcase_add_test(tc, strips_that_do_not_fit);
     tcase_add_test(tc, bands_in_sums);
+    tcase_add_test(tc, a_point_beside_sums);
     tcase_add_test(tc, strips_in_the_innermost_loop);
     tcase_add_test(tc, rows_through_channels);
     tcase_add_test(tc, sums_of_too_much);
