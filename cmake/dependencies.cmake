@@ -20,11 +20,11 @@ add_library(netc_llvm INTERFACE)
 target_include_directories(netc_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
 target_link_libraries(netc_llvm INTERFACE ${llvm_library})
 
-# LLVM allocates tens of millions of small blocks in a compilation, which glibc's malloc makes a tenth longer. Not under sanitizers, which have their own.
+# LLVM makes and frees so many small blocks that glibc's malloc takes a good part of a compilation (docs/performance.md). Not under sanitizers, which have their own.
 if(NOT NETC_SANITIZE)
     find_package(mimalloc 2.0 QUIET)
     if(NOT mimalloc_FOUND)
-        message(STATUS "mimalloc is not installed (libmimalloc-dev): netc allocates with libc's malloc and takes a tenth longer to compile")
+        message(STATUS "mimalloc is not installed (libmimalloc-dev): netc allocates with libc's malloc and takes longer to compile")
     endif()
 endif()
 

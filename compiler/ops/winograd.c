@@ -452,26 +452,33 @@ static void lower_pairs_of_row(Tiles *t, int odd) {
     emit_tiles(t, 2);
 }
 
-/* In pairs where a row has an odd number: the last of a row and the first of the next are one, and the picture's last may be left over. */
-static void lower_odd_tiles(Tiles *t) {
-    Arena *a = lower_arena(t->lw);
-    t->channel[0] = t->channel[1] = lower_open_loop(t->lw, "c", t->n->type.dim[1]);
-    lower_fill_lines(t->lw, t->n);
-    lower_pairs_of_row(t, 0);
+/* Pairs of the last tile of a row and the first of the next. */
+static void lower_seams(Tiles *t) {
+    if (t->down < 2) return;
     t->nest = lower_nest(t->lw, t->n);
-    const Var *th = nest_axis(a, t->nest, "th", t->down / 2, false);
+    const Var *th = nest_axis(lower_arena(t->lw), t->nest, "th", t->down / 2, false);
     for (int m = 0; m < 2; m++) {
         t->row[m] = lower_affine(t->lw, th, 2, m);
         t->col[m] = affine_const(m ? 0 : t->across - 1);
     }
-    if (t->down > 1) emit_tiles(t, 2);
+    emit_tiles(t, 2);
+}
+
+static void lower_last_tile(Tiles *t) {
+    t->nest = lower_nest(t->lw, t->n);
+    t->row[0] = affine_const(t->down - 1);
+    t->col[0] = affine_const(t->across - 1);
+    emit_tiles(t, 1);
+}
+
+/* In pairs where a row has an odd number: pairs go on from row to row, and the picture's last tile may be left over. */
+static void lower_odd_tiles(Tiles *t) {
+    t->channel[0] = t->channel[1] = lower_open_loop(t->lw, "c", t->n->type.dim[1]);
+    lower_fill_lines(t->lw, t->n);
+    lower_pairs_of_row(t, 0);
+    lower_seams(t);
     lower_pairs_of_row(t, 1);
-    if (t->down % 2) {
-        t->nest = lower_nest(t->lw, t->n);
-        t->row[0] = affine_const(t->down - 1);
-        t->col[0] = affine_const(t->across - 1);
-        emit_tiles(t, 1);
-    }
+    if (t->down % 2) lower_last_tile(t);
     lower_close_loop(t->lw);
 }
 
