@@ -57,26 +57,29 @@ static double pack_cycles(int64_t k, int64_t tiles, int64_t pack, int64_t size) 
     return cycles * (double)(k / pack);
 }
 
-/* The number of output channels that are best packed together for register tiles of these and of one of `tiles` columns. */
-static int64_t choose_pack(const Pass *p, int64_t k, int64_t tiles, double *cycles) {
+/* The number of k output channels that are best packed together for register tiles of these and of one of `tiles` columns, in sums over c channels. */
+static int64_t choose_pack(const Pass *p, int64_t k, int64_t c, int64_t tiles, double *cycles) {
     int64_t budget = p->options->machine.registers * 3 / 4, best = 1;
     *cycles = 0;
     for (int64_t pack = 1; pack <= budget && pack <= k; pack++)
         for (int64_t size = 1; k % pack == 0 && pack * size <= budget && size <= tiles; size++) {
-            double c = pack_cycles(k, tiles, pack, size);
-            if ((*cycles > 0 && c >= *cycles * 0.999) || !schedule_fits_registers(&p->options->machine, pack * size, i64_min(pack, size))) continue;
-            *cycles = c;
+            double price = pack_cycles(k, tiles, pack, size);
+            if ((*cycles > 0 && price >= *cycles * 0.999) || !schedule_fits_registers(&p->options->machine, pack * size, i64_min(pack, size), c)) continue;
+            *cycles = price;
             best = pack;
         }
     return best;
 }
 
-/* Channels that a line of the transformed weights holds: as many as lanes where that comes out even. */
-static int64_t line_of(const Pass *p, int64_t c) {
-    int64_t line = i64_min(c, p->options->machine.lanes);
-    while (c % line) line--;
-    return line;
+/* The most of c channels, up to `most`, that come out even. */
+static int64_t even_part(int64_t c, int64_t most) {
+    int64_t part = i64_min(c, most);
+    while (c % part) part--;
+    return part;
 }
+
+/* Channels that a line of the transformed weights holds: as many as lanes where that comes out even. */
+static int64_t line_of(const Pass *p, int64_t c) { return even_part(c, p->options->machine.lanes); }
 
 static TileShape shape_of(const Shape *s, int tile, int64_t places) {
     return (TileShape){tiles_down(s, tile), tiles_across(s, tile), places, s->groups * (s->k + s->c), s->groups, s->groups * s->k * s->c};
@@ -91,7 +94,7 @@ static Choice price_product(const Pass *p, const Shape *s, int tile) {
     TileShape shape = shape_of(s, tile, square(f.n));
     TileTurns turns = plan_tile_turns(p->options, &shape);
     if (across || !turns.steps) turns = (TileTurns){.steps = 0, .columns = tiles_of(s, tile), .groups = s->groups}; /* all at once */
-    x.pack = choose_pack(p, s->k, across ? i64_max(turns.columns, (int64_t)p->blocks) : turns.columns, &one);
+    x.pack = choose_pack(p, s->k, s->c, across ? i64_max(turns.columns, (int64_t)p->blocks) : turns.columns, &one);
     if (across && p->blocks > tiles) one *= tiles / p->blocks;
     double product = places * c * one / product_efficiency, weights = far_cycles(p, places * k * c * 4) / (across ? p->blocks : 1);
     int64_t times = turns.steps ? turns.steps * (shape.columns / turns.columns) : 1, rest = turns.steps ? shape.columns % turns.columns : 0;
@@ -252,10 +255,11 @@ static Node *weights_node(Pass *p, const Node *n, Node *const *arg) {
 static Node *by_input_node(Pass *p, const Node *n, Node *const *arg) {
     enum { SUMS_LEAST = 256, BYTES_LEAST = 16 << 10 };
     Type w = arg[1]->type, dy = arg[0]->type;
-    Attr attr = n->attr, groups = {.i = {n->attr.i[CONV_GROUPS]}};
+    int64_t groups = n->attr.i[CONV_GROUPS], outs = w.dim[0] / groups, line = w.dim[2] * w.dim[3] > 1 ? even_part(outs, LINE / 4) : outs;
+    Attr attr = n->attr;
     bool often = capped_mul(capped_mul(dy.dim[1], dy.dim[2]), p->g->model->train.batch) >= SUMS_LEAST, many = 4 * type_count(w) >= BYTES_LEAST;
-    if (!p->options->tile || attr.i[CONV_BY_INPUT] || w.dim[0] == groups.i[0] || !((often && many) || p->options->by_input)) return NULL;
-    Node *by_input = graph_node(p->g, OP_weights_by_input, groups, 1, &arg[1]);
+    if (!p->options->tile || attr.i[CONV_BY_INPUT] || outs == 1 || !((often && many) || p->options->by_input)) return NULL;
+    Node *by_input = graph_node(p->g, OP_weights_by_input, (Attr){.i = {groups, line}}, 1, &arg[1]);
     attr.i[CONV_BY_INPUT] = 1;
     return graph_node(p->g, OP_conv_dx, attr, 2, (Node *[]){arg[0], by_input});
 }

@@ -28,6 +28,7 @@ typedef struct Attr { /* meaning: the operator's schema in ops.def; unused ones 
 
 /* Places of the attributes in Attr.i. */
 enum { CONV_STRIDE = 0, CONV_PAD = 2, CONV_DILATION = 4, CONV_GROUPS = 6, CONV_SIZE = 7 /* conv_dx: of x; conv_dw: of the kernel */, CONV_BY_INPUT = 9 /* conv_dx */ };
+enum { BY_INPUT_GROUPS = 0, BY_INPUT_LINE = 1 };
 /* Winograd's data, image, gradient and weights have TILE to STRIDE in common, the first two TURNED, too: of dx from dy, else of y from x. */
 enum { WINOGRAD_TILE = 0, WINOGRAD_KERNEL = 1, WINOGRAD_STRIDE = 2, WINOGRAD_TURNED = 3, WINOGRAD_PAD = 4 /* data; image: one, modulo the stride */, WINOGRAD_TILES = 6 /* data */, WINOGRAD_SIZE = 5 /* image */ };
 enum { WINOGRAD_KERNEL_PACK = 1, WINOGRAD_KERNEL_LINE = 2, WINOGRAD_KERNEL_TURNED = 3, WINOGRAD_KERNEL_GROUPS = 4, WINOGRAD_KERNEL_STRIDE = 5, WINOGRAD_KERNEL_PAD = 6 /* modulo the stride */ };

@@ -65,6 +65,8 @@ Affine affine_scale(Arena *a, Affine x, int64_t k) {
     return add_scaled(a, affine_const(0), x, k);
 }
 
+Affine affine_pair(Arena *a, Affine x, int64_t k, Affine y) { return affine_add(a, affine_scale(a, x, k), y); }
+
 int64_t elem_bytes(Elem e) { return e == ELEM_U8 ? 1 : 4; }
 
 Affine affine_divide(Arena *a, Affine x, int64_t k, Affine *rest) {

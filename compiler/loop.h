@@ -34,6 +34,8 @@ Affine affine_var(Arena *a, const Var *v);
 Affine affine_add(Arena *a, Affine x, Affine y);
 Affine affine_offset(Affine x, int64_t c);
 Affine affine_scale(Arena *a, Affine x, int64_t k);
+/* x*k + y: the place of y in row x of rows of k. */
+Affine affine_pair(Arena *a, Affine x, int64_t k, Affine y);
 /* The quotient of x = k * quotient + rest: terms that k does not divide, and what it leaves of the constant, are in the rest. */
 Affine affine_divide(Arena *a, Affine x, int64_t k, Affine *rest);
 /* x with v replaced by y. */

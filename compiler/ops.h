@@ -41,8 +41,6 @@ bool batch_norm_owns_statistics(const Node *n);
 bool pool_tiles(const Attr *attr, Type x);
 /* Points of a side of winograd_image's tiles: of y or (turned) of dx. */
 int64_t winograd_image_tile(const Attr *attr);
-/* The type of the weights that weights_by_input has made t of. */
-Type weights_by_output(Type t, int64_t groups);
 /* The type that a shape attribute stands for, without checks. */
 Type op_shape_attr(const int64_t *rank_and_dims, bool batched);
 /* Numbers in all of a node's value: for a batched one times the images. */

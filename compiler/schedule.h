@@ -35,9 +35,9 @@ typedef struct Schedule {
     int lane_axis;           /* or -1 */
 } Schedule;
 
-/* Do so many accumulators fit, beside `held` operands that stay in registers and what passes through? Where a number that is spread needs a
- * register of its own (16 registers: AVX2 has no operands that spread themselves), one is left free: the register allocator finds no way without. */
-bool schedule_fits_registers(const Machine *m, int64_t accs, int64_t held);
+/* Do so many accumulators fit, beside `held` operands that stay in registers and one that passes through, for a sum of so many steps? Of 16 registers one is left free where these are few: written out
+ * as a whole, their loads are moved ahead of one another, and what is summed goes to the stack. */
+bool schedule_fits_registers(const Machine *m, int64_t accs, int64_t held, int64_t steps);
 /* Are few lanes empty if they hold `count` points side by side? */
 bool schedule_fills_lanes(int64_t count, int lanes);
 /* Bytes that a core moves in a cycle to and from where `bytes` of data lie: its own cache, its share of the last one, memory. */

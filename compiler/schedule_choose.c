@@ -42,12 +42,12 @@ static bool is_contraction(const Nest *n, const Expr **a, const Expr **b) {
 }
 
 /* Cycles of one step of the reduction over a tile: two FMAs and two loads a cycle, four cycles until a sum can be used
- * again (Zen 3 and 4, and near enough for Intel's cores since Haswell). `wide`: loads of whole vectors among all; they come from
+ * again (Zen 3 and 4, and near enough for Intel's cores since Haswell). `wide`: vectors that the lines of vectors among all loads have room for; these come from
  * further away than weights do, and hide less well. */
-static double step_cycles(int64_t accs, int64_t loads, int64_t wide) {
+static double step_cycles(int64_t accs, int64_t loads, double wide) {
     double fma = (double)accs / 2, load = (double)loads / 2, latency = 4;
     double worst = fma > load ? fma : load;
-    return (worst > latency ? worst : latency) + 0.25 /* the loop's own instructions, mostly hidden */ + (double)wide / 16;
+    return (worst > latency ? worst : latency) + 0.25 /* the loop's own instructions, mostly hidden */ + wide / 16;
 }
 
 bool schedule_is_slow(const Nest *n, const Schedule *s) {
@@ -140,6 +140,8 @@ static double spread_cycles(const Search *q, const Expr *load, const int64_t siz
     return lines * LINE / (steps < LINE / 4 ? steps : LINE / 4) / schedule_bytes_per_cycle(0);
 }
 
+static double vectors_of_line(const Search *q) { return q->lanes * 4 < LINE ? (double)LINE / (q->lanes * 4) : 1; }
+
 static double tile_cost(const Search *q, const int64_t size[AXIS_MAX], const int axes[TILED_AXES]) {
     int64_t accs = 1, la = 1, lb = 1, lines_a = 1, lines_b = 1;
     for (int k = 0; k < TILED_AXES; k++) {
@@ -152,7 +154,8 @@ static double tile_cost(const Search *q, const int64_t size[AXIS_MAX], const int
         if (expr_uses(q->a, v) && !slides(q->n, q->a, v)) lines_a *= t;
         if (expr_uses(q->b, v) && !slides(q->n, q->b, v)) lines_b *= t;
     }
-    double step = step_cycles(accs, la + lb, (q->a_wide ? wide_lines(q, q->a, size, axes) : 0) + (q->b_wide ? wide_lines(q, q->b, size, axes) : 0));
+    int64_t lines = (q->a_wide ? wide_lines(q, q->a, size, axes) : 0) + (q->b_wide ? wide_lines(q, q->b, size, axes) : 0);
+    double step = step_cycles(accs, la + lb, (double)lines * vectors_of_line(q));
     double stream = q->a_wide && q->b_wide ? stream_cycles(q, lines_a + lines_b) : spread_cycles(q, q->a_wide ? q->b : q->a, size, axes);
     return step > stream ? step : stream;
 }
@@ -170,7 +173,17 @@ static double axis_cost(const Search *q, int64_t size[AXIS_MAX], const int axes[
     return sum;
 }
 
-bool schedule_fits_registers(const Machine *m, int64_t accs, int64_t held) { return accs + held + 1 + (m->registers <= 16) <= m->registers; }
+enum { UNROLL_STEPS = 11, UNROLL_FMAS = 132 };
+
+bool schedule_fits_registers(const Machine *m, int64_t accs, int64_t held, int64_t steps) { return accs + held + 1 + (m->registers <= 16 && steps <= UNROLL_STEPS) <= m->registers; }
+
+/* Points of the sum; very many where that is known at run time only. */
+static int64_t sum_steps(const Nest *n) {
+    int64_t steps = 1;
+    for (int i = 0; i < n->naxes; i++)
+        if (n->axis[i].reduce) steps = n->axis[i].extent < 0 ? INT64_MAX : capped_mul(steps, n->axis[i].extent);
+    return steps;
+}
 
 static bool fits_registers(const Search *q, const Machine *m, const int axes[TILED_AXES]) {
     int64_t accs = 1, la = 1, lb = 1;
@@ -182,7 +195,7 @@ static bool fits_registers(const Search *q, const Machine *m, const int axes[TIL
         if (expr_uses(q->b, q->n->axis[axes[k]].var)) lb *= t;
     }
     bool straight = q->a_wide && q->b_wide && i64_min(la, lb) == 1; /* each vector but the one held is used once, from memory */
-    return straight ? accs < m->registers : schedule_fits_registers(m, accs, i64_min(la, lb));
+    return straight ? accs < m->registers : schedule_fits_registers(m, accs, i64_min(la, lb), sum_steps(q->n));
 }
 
 static bool can_tile(const Nest *n, int i) {
@@ -251,8 +264,6 @@ static void choose_tile(Search *q, const Machine *m) {
         }
     q->s = best.s;
 }
-
-enum { UNROLL_STEPS = 11, UNROLL_FMAS = 132 };
 
 /* Expands the innermost reduce axes as long as the body stays small: constant offsets instead of address arithmetic. */
 static void choose_unroll(const Nest *n, Schedule *s) {

@@ -12,15 +12,15 @@
 #define V3_FEATURES V2_FEATURES ",avx,avx2,bmi,bmi2,f16c,fma,lzcnt,movbe"
 #define V4_FEATURES V3_FEATURES ",avx512f,avx512bw,avx512cd,avx512dq,avx512vl"
 
-typedef struct Level { const char *cpu, *features; int lanes, registers; bool fma, x86; } Level;
+typedef struct Level { const char *cpu, *tune, *features; int lanes, registers; bool fma, x86; } Level;
 
 enum { LEVEL_V1, LEVEL_V2, LEVEL_V3, LEVEL_V4, LEVEL_ARM };
 static const Level levels[] = {
-    [LEVEL_V1] = { "x86-64", "", 4, 16, false, true },
-    [LEVEL_V2] = { "x86-64-v2", V2_FEATURES, 4, 16, false, true },
-    [LEVEL_V3] = { "x86-64-v3", V3_FEATURES, 8, 16, true, true },
-    [LEVEL_V4] = { "x86-64-v4", V4_FEATURES, 16, 32, true, true },
-    [LEVEL_ARM] = { "generic", "", 4, 32, true, false },
+    [LEVEL_V1] = { "x86-64", "generic", "", 4, 16, false, true },
+    [LEVEL_V2] = { "x86-64-v2", "generic", V2_FEATURES, 4, 16, false, true },
+    [LEVEL_V3] = { "x86-64-v3", "haswell" /* by the order that "generic" stands for, sums of a full tile go to the stack */, V3_FEATURES, 8, 16, true, true },
+    [LEVEL_V4] = { "x86-64-v4", "generic", V4_FEATURES, 16, 32, true, true },
+    [LEVEL_ARM] = { "generic", "generic", "", 4, 32, true, false },
 };
 
 static const struct { const char *name; int level; } processors[] = {
@@ -132,7 +132,7 @@ const Target *target_new(Arena *a, const char *march, const char *triple, const 
     }
     int base = x86 ? LEVEL_V1 : LEVEL_ARM, best = !here ? base : x86 ? host_level(a) : LEVEL_ARM;
     if (!march || strcmp(march, "native") == 0) {
-        const char *tune = here ? copy_message(a, LLVMGetHostCPUName()) : levels[base].cpu;
+        const char *tune = here ? copy_message(a, LLVMGetHostCPUName()) : levels[base].tune;
         return make_target(a, chosen, best, tune, here, here);
     }
     int level = known_processor(march, x86);
@@ -140,7 +140,7 @@ const Target *target_new(Arena *a, const char *march, const char *triple, const 
         *error = unknown_processor(a, march, x86);
         return NULL;
     }
-    const char *tune = strcmp(march, levels[level].cpu) == 0 && x86 ? "generic" : march;
+    const char *tune = strcmp(march, levels[level].cpu) == 0 ? levels[level].tune : march;
     return make_target(a, chosen, level, tune, here, here && level <= best);
 }
 

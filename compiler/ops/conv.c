@@ -60,14 +60,21 @@ const char *conv_shape(Arena *a, const Attr *attr, int nargs, const Type *args, 
     return conv_result(a, attr, args[0], args[1], out);
 }
 
-/* Of weights by input, *w becomes the type that they have by output. */
-static const char *by_input_fits(Arena *a, const Attr *attr, Type *w) {
+/* The type of the weights w of conv_dx by output. Those by input stand in lines of output channels, of which dy tells the number. */
+static Type weights_by_output(const Attr *attr, Type dy, Type w) {
+    int64_t groups = attr->i[CONV_GROUPS], lines = dy.dim[0] / groups / w.dim[3];
+    return attr->i[CONV_BY_INPUT] ? type_param(4, dy.dim[0], w.dim[0] / groups, w.dim[1] / lines, w.dim[2]) : w;
+}
+
+static const char *by_input_fits(Arena *a, const Attr *attr, Type dy, Type w) {
     int64_t groups = attr->i[CONV_GROUPS];
     if (!attr->i[CONV_BY_INPUT]) return NULL;
     if (attr->i[CONV_BY_INPUT] != 1) return arena_printf(a, "by_input is 0 or 1, not %lld", (long long)attr->i[CONV_BY_INPUT]);
-    const char *why = groups_fit(a, groups, w->dim[0], "input");
-    if (!why) why = op_result(a, type_param(2, groups, w->dim[3], 0, 0), &(Type){0});
-    if (!why) *w = weights_by_output(*w, groups);
+    if (!op_is_image(dy)) return arena_printf(a, "conv_dx needs an image as gradient, got %s", op_text(a, dy));
+    const char *why = groups_fit(a, groups, w.dim[0], "input");
+    if (!why) why = groups_fit(a, groups, dy.dim[0], "output");
+    int64_t outs = why ? 0 : dy.dim[0] / groups;
+    if (!why && (outs % w.dim[3] || w.dim[1] % (outs / w.dim[3]))) why = arena_printf(a, "weights by input %s do not fit the gradient %s", op_text(a, w), op_text(a, dy));
     return why;
 }
 
@@ -77,7 +84,8 @@ const char *conv_dx_shape(Arena *a, const Attr *attr, int nargs, const Type *arg
     const char *why = attr_ranges(a, attr);
     if (why) return why;
     if (!op_is_weight(w, 4)) return arena_printf(a, "conv_dx needs a weight of 4 dimensions, got %s", op_text(a, w));
-    if ((why = by_input_fits(a, attr, &w))) return why;
+    if ((why = by_input_fits(a, attr, dy, w))) return why;
+    w = weights_by_output(attr, dy, w);
     why = op_result(a, type_batched(3, w.dim[1] * attr->i[CONV_GROUPS], attr->i[CONV_SIZE], attr->i[CONV_SIZE + 1]), &x);
     if (why || (why = adjoint_fits(a, attr, x, w, dy))) return why;
     *out = x;
@@ -121,6 +129,7 @@ enum { SIDE_X, SIDE_W, SIDE_Y };
 typedef struct Walk {
     const Attr *attr;
     Type x, w, y;
+    int64_t line; /* of weights by input; 0: they are by output */
     const int *sides;
     const double *a, *b;
     double *out;
@@ -140,10 +149,9 @@ static void walk_sum(const Walk *k, int64_t n, int64_t o, int64_t p, int64_t q, 
     const int64_t *x = k->x.dim, *w = k->w.dim, places = w[2] * w[3];
     int64_t group_out = k->y.dim[0] / k->attr->i[CONV_GROUPS], group = o / group_out, left = q * stride[1] - pad[1];
     int64_t from = left < 0 ? ceil_div(-left, dilation[1]) : 0, to = i64_min(w[3], ceil_div(x[2] - left, dilation[1]));
-    bool by_input = k->attr->i[CONV_BY_INPUT];
-    int64_t step[3] = {[SIDE_X] = dilation[1], [SIDE_W] = by_input ? group_out : 1, [SIDE_Y] = 0};
+    int64_t step[3] = {[SIDE_X] = dilation[1], [SIDE_W] = i64_max(k->line, 1), [SIDE_Y] = 0}, within = o % group_out;
     for (int64_t c = 0; c < w[1]; c++) {
-        int64_t channel = group * w[1] + c, place = by_input ? channel * places * group_out + o % group_out : (o * w[1] + c) * places;
+        int64_t channel = group * w[1] + c, place = k->line ? (channel * group_out + within / k->line * k->line) * places + within % k->line : (o * w[1] + c) * places;
         for (int64_t r = 0; r < w[2]; r++) {
             int64_t h = p * stride[0] + r * dilation[0] - pad[0];
             if (h < 0 || h >= x[1]) continue;
@@ -154,8 +162,8 @@ static void walk_sum(const Walk *k, int64_t n, int64_t o, int64_t p, int64_t q, 
 }
 
 /* out[i_out] += a[i_a] * b[i_b] for every triple (i_X, i_W, i_Y) of the sum; `sides` tells which of the three is which. */
-static void conv_walk(const Attr *attr, Type x, Type w, Type y, int64_t batch, const int sides[3], const double *a, const double *b, double *out) {
-    Walk k = {attr, x, w, y, sides, a, b, out};
+static void conv_walk(const Attr *attr, Type x, Type w, Type y, int64_t line, int64_t batch, const int sides[3], const double *a, const double *b, double *out) {
+    Walk k = {attr, x, w, y, line, sides, a, b, out};
     int64_t i = 0;
     for (int64_t n = 0; n < batch; n++)
         for (int64_t o = 0; o < y.dim[0]; o++)
@@ -169,20 +177,21 @@ static void clear(const Node *n, int64_t batch, double *out) {
 
 void conv_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
     clear(n, batch, out);
-    conv_walk(&n->attr, n->arg[0]->type, n->arg[1]->type, n->type, batch, (const int[]){SIDE_X, SIDE_W, SIDE_Y}, args[0], args[1], out);
+    conv_walk(&n->attr, n->arg[0]->type, n->arg[1]->type, n->type, 0, batch, (const int[]){SIDE_X, SIDE_W, SIDE_Y}, args[0], args[1], out);
 }
 
-/* The type of conv_dx's weights by output. */
-static Type dx_weights(const Node *n) { return n->attr.i[CONV_BY_INPUT] ? weights_by_output(n->arg[1]->type, n->attr.i[CONV_GROUPS]) : n->arg[1]->type; }
+/* Output channels of a line of conv_dx's weights by input; 0: they are by output. */
+static int64_t dx_line(const Node *n) { return n->attr.i[CONV_BY_INPUT] ? n->arg[1]->type.dim[3] : 0; }
+static Type dx_weights(const Node *n) { return weights_by_output(&n->attr, n->arg[0]->type, n->arg[1]->type); }
 
 void conv_dx_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
     clear(n, batch, out);
-    conv_walk(&n->attr, n->type, dx_weights(n), n->arg[0]->type, batch, (const int[]){SIDE_Y, SIDE_W, SIDE_X}, args[0], args[1], out);
+    conv_walk(&n->attr, n->type, dx_weights(n), n->arg[0]->type, dx_line(n), batch, (const int[]){SIDE_Y, SIDE_W, SIDE_X}, args[0], args[1], out);
 }
 
 void conv_dw_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
     clear(n, batch, out);
-    conv_walk(&n->attr, n->arg[0]->type, n->type, n->arg[1]->type, batch, (const int[]){SIDE_X, SIDE_Y, SIDE_W}, args[0], args[1], out);
+    conv_walk(&n->attr, n->arg[0]->type, n->type, n->arg[1]->type, 0, batch, (const int[]){SIDE_X, SIDE_Y, SIDE_W}, args[0], args[1], out);
 }
 
 /* ---- lowering: the three contractions of a convolution, grouped or not ---- */
@@ -195,11 +204,9 @@ ConvShape conv_shape_of(const Attr *attr, Type w, int64_t rows, int64_t cols) {
     };
 }
 
-/* g*n + v, the channel; g is null where there is one group. */
-static Affine grouped(Lower *lw, const Var *g, int64_t n, const Var *v) {
-    Affine x = lower_affine(lw, v, 1, 0);
-    return g ? affine_add(lower_arena(lw), x, lower_affine(lw, g, n, 0)) : x;
-}
+/* g*n + x, the channel; g is null where there is one group. */
+static Affine in_group(Lower *lw, const Var *g, int64_t n, Affine x) { return g ? affine_add(lower_arena(lw), x, lower_affine(lw, g, n, 0)) : x; }
+static Affine grouped(Lower *lw, const Var *g, int64_t n, const Var *v) { return in_group(lw, g, n, lower_affine(lw, v, 1, 0)); }
 
 Affine conv_input(Lower *lw, const ConvShape *c, int d, Affine o, Affine r) {
     Arena *a = lower_arena(lw);
@@ -225,10 +232,28 @@ static void lower_conv(Lower *lw, const Node *n) {
     lower_emit(lw, nest, n, lower_at(lw, 3, out, row, col), acc);
 }
 
-/* What an output channel o of the group adds by the kernel's place r, s to input channel i. */
-static const Expr *dx_weight(Lower *lw, const Node *n, const ConvShape *c, const Var *g, const Var *o, const Var *i, Affine r, Affine s) {
-    if (n->attr.i[CONV_BY_INPUT]) return lower_load(lw, n->arg[1], lower_at(lw, 4, grouped(lw, g, c->in, i), r, s, lower_affine(lw, o, 1, 0)));
-    return lower_load(lw, n->arg[1], lower_at(lw, 4, grouped(lw, g, c->out, o), lower_affine(lw, i, 1, 0), r, s));
+/* The sum over a group's output channels: by lines, where weights by input have several, else `within` is all of it. */
+typedef struct Outs { Affine line, within, channel; } Outs;
+
+static int64_t channels_of_line(const Node *n, const ConvShape *c) { return dx_line(n) ? dx_line(n) : c->out; }
+
+/* The axis over the lines, outside of a kernel's rows, and the one inside, whose weights then are one line for each place. */
+static Affine outs_lines(Lower *lw, Nest *nest, const Node *n, const ConvShape *c) {
+    int64_t lines = c->out / channels_of_line(n, c);
+    return lines > 1 ? lower_affine(lw, nest_axis(lower_arena(lw), nest, "l", lines, true), 1, 0) : affine_const(0);
+}
+
+static Outs outs_of(Lower *lw, Nest *nest, const Node *n, const ConvShape *c, Affine line) {
+    Arena *a = lower_arena(lw);
+    Affine within = lower_affine(lw, nest_axis(a, nest, "o", channels_of_line(n, c), true), 1, 0);
+    return (Outs){line, within, affine_pair(a, line, channels_of_line(n, c), within)};
+}
+
+/* What an output channel of the group adds by the kernel's place r, s to input channel i. */
+static const Expr *dx_weight(Lower *lw, const Node *n, const ConvShape *c, const Var *g, const Outs *o, const Var *i, Affine r, Affine s) {
+    Arena *a = lower_arena(lw);
+    if (dx_line(n)) return lower_load(lw, n->arg[1], lower_at(lw, 4, grouped(lw, g, c->in, i), affine_pair(a, o->line, c->kernel[0], r), s, o->within));
+    return lower_load(lw, n->arg[1], lower_at(lw, 4, in_group(lw, g, c->out, o->channel), lower_affine(lw, i, 1, 0), r, s));
 }
 
 /* One dimension of a phase: axes q, f and t, and what they make of i, r and o. */
@@ -262,20 +287,23 @@ static void lower_conv_dx_phase(Lower *lw, const Node *n, const ConvShape *c, co
     const Var *h = nest_axis(a, nest, "h", ph->quotients, false), *w = nest_axis(a, nest, "w", pw->quotients, false);
     const Expr *value = expr_real(a, 0);
     const Var *none = w; /* coefficient 0 below */
-    const Var *o = none, *r = none, *s = none;
+    const Var *r = none, *s = none;
+    Outs o = {0};
     bool taps = ph->taps > 0 && pw->taps > 0;
     if (taps) {
-        o = nest_axis(a, nest, "o", c->out, true);
+        Affine line = outs_lines(lw, nest, n, c);
+        if (!line.n) o = outs_of(lw, nest, n, c, line);
         r = nest_axis(a, nest, "r", ph->taps, true);
         if (skips_taps(ph, c->rows)) nest_clamp(nest, lower_affine(lw, h, 1, ph->o0 - c->rows + 1), lower_affine(lw, h, 1, ph->o0 + 1));
+        if (line.n) o = outs_of(lw, nest, n, c, line);
         s = nest_axis(a, nest, "s", pw->taps, true);
         if (skips_taps(pw, c->cols)) nest_thin_out(nest, lower_affine(lw, w, 1, pw->o0 - c->cols + 1), lower_affine(lw, w, 1, pw->o0 + 1));
     }
     PhaseAxes y = phase_axes(lw, ph, c->stride[0], h, fh, r), x = phase_axes(lw, pw, c->stride[1], w, fw, s);
     if (taps) {
         value = nest_acc(a, nest, ELEM_F32, value);
-        const Expr *dy = lower_load(lw, n->arg[0], lower_at(lw, 3, grouped(lw, g, c->out, o), y.o, x.o));
-        nest_update(nest, value, expr_ternary(a, EXPR_FMA, dx_weight(lw, n, c, g, o, i, y.r, x.r), dy, value));
+        const Expr *dy = lower_load(lw, n->arg[0], lower_at(lw, 3, in_group(lw, g, c->out, o.channel), y.o, x.o));
+        nest_update(nest, value, expr_ternary(a, EXPR_FMA, dx_weight(lw, n, c, g, &o, i, y.r, x.r), dy, value));
     }
     lower_emit(lw, nest, n, lower_at(lw, 3, grouped(lw, g, c->in, i), y.i, x.i), value);
 }
@@ -298,10 +326,11 @@ static void lower_conv_dx_cells(Lower *lw, const Node *n, const ConvShape *c, co
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
     const Var *g = group_axis(lw, nest, c), *i = nest_axis(a, nest, "c", c->in, false);
-    const Var *h = nest_axis(a, nest, "h", ph->quotients, false), *w = nest_axis(a, nest, "w", pw->quotients, false), *o = nest_axis(a, nest, "o", c->out, true);
+    const Var *h = nest_axis(a, nest, "h", ph->quotients, false), *w = nest_axis(a, nest, "w", pw->quotients, false);
+    Outs o = outs_of(lw, nest, n, c, outs_lines(lw, nest, n, c));
     const Expr *sum = nest_acc(a, nest, ELEM_F32, expr_real(a, 0)), *zero = expr_real(a, 0);
-    const Expr *dy = lower_load(lw, n->arg[0], lower_at(lw, 3, grouped(lw, g, c->out, o), lower_affine(lw, h, 1, ph->o0), lower_affine(lw, w, 1, pw->o0)));
-    nest_update(nest, sum, expr_ternary(a, EXPR_FMA, dx_weight(lw, n, c, g, o, i, affine_const(ph->r0), affine_const(pw->r0)), dy, sum));
+    const Expr *dy = lower_load(lw, n->arg[0], lower_at(lw, 3, in_group(lw, g, c->out, o.channel), lower_affine(lw, h, 1, ph->o0), lower_affine(lw, w, 1, pw->o0)));
+    nest_update(nest, sum, expr_ternary(a, EXPR_FMA, dx_weight(lw, n, c, g, &o, i, affine_const(ph->r0), affine_const(pw->r0)), dy, sum));
     int64_t points = c->stride[0] * c->stride[1];
     for (int64_t p = 0; p < points; p++) {
         int64_t fh = p / c->stride[1], fw = p % c->stride[1];

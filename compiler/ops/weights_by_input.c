@@ -1,60 +1,57 @@
 /* weights_by_input.c: the weights of a convolution with the numbers side by side that one input channel is multiplied with.
  *
- *     T[g*C + c, r, s, o] = w[g*O + o, c, r, s],   O out and C in channels in each of the groups g
+ *     T[g*C + c, l*R + r, s, i] = w[g*O + l*L + i, c, r, s],   O out and C in channels in each of the groups g, L of the former a line
  *
- * The gradient in x sums over o, and a tile of it takes few c: in w that is a piece of a line for each o, or, where the convolution takes steps and each phase of x (phases.h) is reached by a part of
- * a kernel's numbers, one or two numbers in each of several; often more lines than a first-level cache holds. In T the numbers of a sum are whole lines, read from front to end.
- *
- * A copy that turns squares: e = (c*R + r)*S + s counts the numbers of an out channel, which are rows of w and columns of T.
+ * The gradient in x sums over output channels, and a tile of it takes few c: in w that is a piece of a line for each output channel, or, where the convolution takes steps and each phase of x (phases.h) is
+ * reached by a part of a kernel's numbers, one or two numbers in each of several; often more lines than a first-level cache holds. In T the numbers of a sum are read from front to end. With all
+ * output channels in one line, the places of a kernel, often a power of two bytes apart, would share few sets of that cache: a tile of six channels reads 54 of them in turn.
  */
 #include "../lower.h"
 #include "../ops.h"
 
-enum { LINE_NUMBERS = LINE / 4 };
-
-/* Of an out channel. */
-static int64_t numbers_of(const Node *n) { return type_count(n->type) / (n->attr.i[0] * n->type.dim[3]); }
-
-Type weights_by_output(Type t, int64_t groups) { return type_param(4, t.dim[3] * groups, t.dim[0] / groups, t.dim[1], t.dim[2]); }
+static int64_t groups_of(const Node *n) { return n->attr.i[BY_INPUT_GROUPS]; }
+static int64_t line_of(const Node *n) { return n->attr.i[BY_INPUT_LINE]; }
 
 const char *weights_by_input_shape(Arena *a, const Attr *attr, int nargs, const Type *args, Type *out) {
     (void)nargs;
     Type w = args[0];
-    int64_t groups = attr->i[0];
+    int64_t groups = attr->i[BY_INPUT_GROUPS], line = attr->i[BY_INPUT_LINE];
     if (!op_is_weight(w, 4)) return arena_printf(a, "weights_by_input needs a weight of 4 dimensions, got %s", op_text(a, w));
     const char *why = op_groups(a, "weights_by_input", groups, w.dim[0]);
-    return why ? why : op_result(a, type_param(4, w.dim[1] * groups, w.dim[2], w.dim[3], w.dim[0] / groups), out);
+    if (why) return why;
+    int64_t outs = w.dim[0] / groups;
+    if (line < 1 || outs % line) return arena_printf(a, "weights_by_input cannot cut %lld channels into lines of %lld", (long long)outs, (long long)line);
+    return op_result(a, type_param(4, w.dim[1] * groups, outs / line * w.dim[2], w.dim[3], line), out);
 }
 
 void weights_by_input_eval(const Node *n, int64_t batch, const double *const *args, double *out) {
     (void)batch;
-    int64_t outs = n->type.dim[3], numbers = numbers_of(n);
-    for (int64_t o = 0; o < n->arg[0]->type.dim[0]; o++)
-        for (int64_t e = 0; e < numbers; e++) out[(o / outs * numbers + e) * outs + o % outs] = args[0][o * numbers + e];
+    Type w = n->arg[0]->type;
+    int64_t outs = w.dim[0] / groups_of(n), places = w.dim[2] * w.dim[3], line = line_of(n), from = 0;
+    for (int64_t o = 0; o < w.dim[0]; o++)
+        for (int64_t c = 0; c < w.dim[1]; c++)
+            for (int64_t p = 0; p < places; p++) {
+                int64_t channel = o / outs * w.dim[1] + c, number = o % outs / line;
+                out[((channel * (outs / line) + number) * places + p) * line + o % line] = args[0][from++];
+            }
 }
 
-/* Copies, of each out channel, the numbers from first + line*count*width on, in `count` squares of `width` numbers, for `lines` lines, each an item of the kernel. */
-static void copy_lines(Lower *lw, const Node *n, int64_t first, int64_t lines, int64_t count, int64_t width) {
-    Arena *a = lower_arena(lw);
-    int64_t groups = n->attr.i[0], outs = n->type.dim[3], numbers = numbers_of(n);
-    Affine before = affine_const(first / LINE_NUMBERS), e = affine_offset(affine_scale(a, lower_open_items(lw, "e", lines, before, ceil_div(numbers, LINE_NUMBERS)), count * width), first);
-    Nest *nest = lower_nest(lw, n);
-    Affine g = groups > 1 ? affine_var(a, nest_axis(a, nest, "g", groups, false)) : affine_const(0);
-    const Var *o = nest_axis(a, nest, "o", outs, false);
-    lower_lane_axis(lw, nest, o);
-    if (count > 1) e = affine_add(a, e, lower_affine(lw, nest_axis(a, nest, "q", count, false), width, 0));
-    e = affine_add(a, e, affine_var(a, nest_axis(a, nest, "i", width, false)));
-    Affine from = affine_add(a, affine_scale(a, affine_add(a, affine_scale(a, g, outs), affine_var(a, o)), numbers), e);
-    Affine to = affine_add(a, affine_scale(a, affine_add(a, affine_scale(a, g, numbers), e), outs), affine_var(a, o));
-    lower_emit(lw, nest, n, lower_at(lw, 1, to), lower_load(lw, n->arg[0], lower_at(lw, 1, from)));
-    lower_close_loop(lw);
-}
-
-/* Sixteen numbers of each row of w, a line where rows are whole lines, are an item: then none is fetched for two of them. */
+/* A line's output channels are in the lanes: their numbers for one c are read from lines of w that serve the next c, too. Of kernels with one place a run of c lies side by side in both: such copies turn
+ * squares (schedule_choose.c). */
 static void lower_weights_by_input(Lower *lw, const Node *n) {
-    int64_t lines = numbers_of(n) / LINE_NUMBERS, rest = numbers_of(n) % LINE_NUMBERS, width = i64_min(LINE_NUMBERS, lower_images(lw));
-    if (lines) copy_lines(lw, n, 0, lines, LINE_NUMBERS / width, width);
-    if (rest) copy_lines(lw, n, lines * LINE_NUMBERS, 1, 1, rest);
+    Arena *a = lower_arena(lw);
+    Type w = n->arg[0]->type;
+    int64_t outs = w.dim[0] / groups_of(n), ins = w.dim[1], places = w.dim[2] * w.dim[3], line = line_of(n), lines = outs / line, side = lower_images(lw);
+    bool squares = places == 1 && ins % side == 0;
+    Nest *nest = lower_nest(lw, n);
+    Affine g = groups_of(n) > 1 ? affine_var(a, nest_axis(a, nest, "g", groups_of(n), false)) : affine_const(0);
+    Affine c = lower_affine(lw, nest_axis(a, nest, "c", squares ? ins / side : ins, false), squares ? side : 1, 0);
+    const Var *l = nest_axis(a, nest, "l", lines, false), *p = nest_axis(a, nest, "p", places, false), *o = nest_axis(a, nest, "o", line, false);
+    lower_lane_axis(lw, nest, o);
+    if (squares) c = affine_add(a, c, affine_var(a, nest_axis(a, nest, "i", side, false)));
+    Affine out = affine_pair(a, g, outs, affine_pair(a, affine_var(a, l), line, affine_var(a, o))), place = affine_var(a, p);
+    Affine from = affine_pair(a, affine_pair(a, out, ins, c), places, place), row = affine_pair(a, affine_pair(a, g, ins, c), lines, affine_var(a, l));
+    lower_emit(lw, nest, n, lower_at(lw, 1, affine_pair(a, affine_pair(a, row, places, place), line, affine_var(a, o))), lower_load(lw, n->arg[0], lower_at(lw, 1, from)));
 }
 
 const LowerRule weights_by_input_lower = {.kind = LOWER_NEST, .nest = lower_weights_by_input};

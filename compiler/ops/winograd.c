@@ -397,7 +397,7 @@ static void transform(const Transform *t) {
 }
 
 /* v * scale + w + c */
-static Affine pair(Lower *lw, Affine v, int64_t scale, Affine w) { return affine_add(lower_arena(lw), affine_scale(lower_arena(lw), v, scale), w); }
+static Affine pair(Lower *lw, Affine v, int64_t scale, Affine w) { return affine_pair(lower_arena(lw), v, scale, w); }
 
 /* Tiles of the argument's pictures, `step` apart from `first` on, `across` of them in a row: those side by side in memory. */
 typedef struct Tiles { Lower *lw; Nest *nest; const Node *n; const WinogradMatrix *matrix; int64_t step, first[2], down, across; Affine channel[SIDE_MAX], row[SIDE_MAX], col[SIDE_MAX]; } Tiles;

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Register tiles stay in registers with AVX-512: in all three passes of LeNet and ResNet-18, nothing in the inner loops of contractions goes
-# to the stack.
+# Register tiles stay in registers: in all three passes of LeNet and ResNet-18 with AVX-512, of LeNet and slim VGG-11 with AVX2, nothing in the inner loops of
+# contractions goes to the stack.
 source "$(dirname "$0")/lib.sh"
 
-look() { # NAME LEAST [OPTION...]: how many such loops there must be at least
-    expect 0 "$NETC" -march=x86-64-v4 "${@:3}" --emit=asm="$1.s" "$root/examples/$1.net"
-    awk -v least="$2" -f "$tests/e2e/inner_loops.awk" "$1.s" || fail "$1: inner loops with stack traffic, or too few of them"
+look() { # LEVEL NAME LEAST [OPTION...]: how many such loops there must be at least
+    expect 0 "$NETC" "-march=x86-64-$1" "${@:4}" --emit=asm="$2.s" "$root/examples/$2.net"
+    awk -v least="$3" -f "$tests/e2e/inner_loops.awk" "$2.s" || fail "$2, $1: inner loops with stack traffic, or too few of them"
 }
-look lenet 20
-look resnet18 150 -fno-winograd # direct sums of all kinds, with steps and without
-look resnet18 85
+look v3 lenet 10
+look v3 vgg11 50 # Winograd's products: twelve sums, three vectors and a number for all of sixteen registers
+look v4 lenet 20
+look v4 resnet18 150 -fno-winograd # direct sums of all kinds, with steps and without
+look v4 resnet18 85
 
 # What transforms spill lies within lines: the stack is aligned for vectors.
 spills='vmov[au]ps[[:space:]].*(%zmm[0-9]+, *-?[0-9]*\(%r[sb]p\)|\(%r[sb]p\), *%zmm)'
