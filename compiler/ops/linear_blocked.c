@@ -12,7 +12,9 @@
 #include "../ops.h"
 
 typedef struct Cut { int64_t run, terms; } Cut; /* features of a run, terms of a block: at most */
-static const Cut rows_cut = {64, 512}, columns_cut = {128, 32}; /* what is asked for while a block is summed has to stay in the caches, too: of rows that lie kilobytes apart, few can */
+/* What is asked for while a block is summed has to stay in the caches, too: of rows that lie kilobytes apart, few can. Processors whose vectors are shorter than a line mostly have half of the
+ * second-level cache that others have (or, Skylake, a quarter), and a register tile of six features. */
+static const Cut rows_cut = {64, 512}, columns_cut = {128, 32}, short_rows_cut = {48, 256}, short_columns_cut = {64, 32};
 
 typedef struct Blocked {
     Lower *lw;
@@ -24,7 +26,11 @@ typedef struct Blocked {
     const Buffer *copied, *sums;  /* [block, run]; [run, lane blocks, lanes], null where one block is all */
 } Blocked;
 
-static Cut cut_of(const Node *n) { return n->op == OP_linear_dx ? columns_cut : rows_cut; }
+static Cut cut_of(const Node *n, int lanes) {
+    bool shorter = lanes * 4 < LINE;
+    if (n->op == OP_linear_dx) return shorter ? short_columns_cut : columns_cut;
+    return shorter && n->op == OP_linear ? short_rows_cut : rows_cut;
+}
 static int64_t terms_of(const Node *n) { return n->arg[0]->type.dim[0]; }
 
 enum { RUNS_LEAST = 24 };
@@ -117,7 +123,7 @@ static void with_lanes(const Blocked *x, void (*fn)(const Blocked *x)) {
 /* `run` of n's output features from number `first` on. */
 static void lower_run(Lower *lw, const Node *n, Affine first, int64_t run) {
     Blocked x = {.lw = lw, .n = n, .columns = n->op == OP_linear_dx, .terms = terms_of(n), .first = first, .run = run};
-    x.block = block_of(x.terms, cut_of(n).terms);
+    x.block = block_of(x.terms, cut_of(n, lower_images(lw)).terms);
     if (x.columns) x.copied = lower_scratch(lw, arena_printf(lower_arena(lw), "columns%lld", (long long)run), type_param(2, x.block, run, 0, 0));
     if (x.block < x.terms) x.sums = lower_scratch(lw, arena_printf(lower_arena(lw), "sums%lld", (long long)run), type_param(3, run, lower_blocks(lw), lower_images(lw), 0));
     if (x.sums) with_lanes(&x, clear_sums);
@@ -129,7 +135,7 @@ static void lower_run(Lower *lw, const Node *n, Affine first, int64_t run) {
 }
 
 void linear_each_run(Lower *lw, const Node *n, void (*lower)(Lower *lw, const Node *n, Affine first, int64_t run)) {
-    int64_t features = n->type.dim[0], run = run_of(features, cut_of(n).run, lower_images(lw)), whole = features / run, total = ceil_div(features, run);
+    int64_t features = n->type.dim[0], run = run_of(features, cut_of(n, lower_images(lw)).run, lower_images(lw)), whole = features / run, total = ceil_div(features, run);
     if (whole) {
         lower(lw, n, affine_scale(lower_arena(lw), lower_open_items(lw, "i", whole, affine_const(0), total), run), run);
         lower_close_loop(lw);
