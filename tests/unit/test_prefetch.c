@@ -71,6 +71,16 @@ START_TEST(behind_sum) {
 }
 END_TEST
 
+START_TEST(behind_sum_of_one_tile) { /* the next tile's sum asks for what is behind itself; what it sums up is behind neither */
+    Arena *a = arena_new();
+    const char *text = prefetched(a, "lane l = 0 .. 16 {\n" SUM "y[0, 0, 0, 0, l] = s[l] + x[0, 1, 0, 0, l]\n"
+                                     "s[l] = 0.0\nfor k = 0 .. 32 {\ns[l] = fma(x[0, 2, k, 0, l], 2.0, s[l])\n}\ny[0, 0, 0, 1, l] = s[l] + x[0, 1, 0, 1, l]\n}\n");
+    EXPECT(count(text, "prefetch") == 2);
+    EXPECT(in_order(text, "prefetch x[0, 1, 0, 0, l]", "for i") && in_order(text, "y[0, 0, 0, 0, l]", "prefetch x[0, 1, 0, 1, l]") && in_order(text, "prefetch x[0, 1, 0, 1, l]", "for k"));
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(behind_sum_in_a_loop) { /* a tile that is finished point by point */
     Arena *a = arena_new();
     const char *text = prefetched(a, "lane l = 0 .. 16 {\n" SUM "for u = 0 .. 3 {\ny[0, 0, 0, u, l] = s[l] * x[0, 1, 0, u, l]\n}\n}\n");
@@ -450,6 +460,7 @@ int main(void) {
     Suite *suite = suite_create("prefetch");
     TCase *tc = tcase_create("prefetch");
     tcase_add_test(tc, behind_sum);
+    tcase_add_test(tc, behind_sum_of_one_tile);
     tcase_add_test(tc, behind_sum_in_a_loop);
     tcase_add_test(tc, lines_once);
     tcase_add_test(tc, many_streams);
