@@ -250,12 +250,20 @@ static Node *weights_node(Pass *p, const Node *n, Node *const *arg) {
     return graph_node(p->g, OP_winograd_weights, form, 1, &sum);
 }
 
+/* Output channels of a group, of `outs`, that weights by input have side by side: those of a line of memory. One row has all of a kernel's only place, which no other place's rows can crowd out, and of channels of
+ * which no good part of a line comes out even. */
+static int64_t by_input_line(Type w, int64_t outs) {
+    enum { LINE_LEAST = 4 };
+    int64_t line = even_part(outs, LINE / 4);
+    return w.dim[2] * w.dim[3] == 1 || line < LINE_LEAST || outs / line > TYPE_DIM_MAX / w.dim[2] ? outs : line;
+}
+
 /* A tile of the direct gradient goes through all out channels for a few in channels, whose numbers lie apart in w: its lines may be all of w. If that is a good part of a first-level cache, numbers
  * are copied so that they lie as they are summed, where there are sums enough that the copy is next to nothing. */
 static Node *by_input_node(Pass *p, const Node *n, Node *const *arg) {
     enum { SUMS_LEAST = 256, BYTES_LEAST = 16 << 10 };
     Type w = arg[1]->type, dy = arg[0]->type;
-    int64_t groups = n->attr.i[CONV_GROUPS], outs = w.dim[0] / groups, line = w.dim[2] * w.dim[3] > 1 ? even_part(outs, LINE / 4) : outs;
+    int64_t groups = n->attr.i[CONV_GROUPS], outs = w.dim[0] / groups, line = by_input_line(w, outs);
     Attr attr = n->attr;
     bool often = capped_mul(capped_mul(dy.dim[1], dy.dim[2]), p->g->model->train.batch) >= SUMS_LEAST, many = 4 * type_count(w) >= BYTES_LEAST;
     if (!p->options->tile || attr.i[CONV_BY_INPUT] || outs == 1 || !((often && many) || p->options->by_input)) return NULL;

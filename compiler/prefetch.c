@@ -302,7 +302,7 @@ static void visit(Pass *p, Stmt *list) {
             p->lane = s->var;
             visit(p, s);
             p->lane = NULL;
-        } else if (prefetch_is_loop(s, LOOP_SERIAL) && p->lane && prefetch_sums_up(s)) {
+        } else if (p->lane && is_sum(s)) {
             i += ask_behind_sum(p, list, i);
         } else if (prefetch_is_loop(s, LOOP_SERIAL)) {
             visit_serial(p, s);

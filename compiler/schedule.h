@@ -36,7 +36,7 @@ typedef struct Schedule {
 } Schedule;
 
 /* Do so many accumulators fit, beside `held` operands that stay in registers and one that passes through, for a sum of so many steps? Of 16 registers one is left free where these are few: written out
- * as a whole, their loads are moved ahead of one another, and what is summed goes to the stack. */
+ * as a whole, their loads are moved ahead of one another, and what is summed goes to the stack; and where there is no fused multiply-add. */
 bool schedule_fits_registers(const Machine *m, int64_t accs, int64_t held, int64_t steps);
 /* Are few lanes empty if they hold `count` points side by side? */
 bool schedule_fills_lanes(int64_t count, int lanes);

@@ -140,7 +140,8 @@ static double spread_cycles(const Search *q, const Expr *load, const int64_t siz
     return lines * LINE / (steps < LINE / 4 ? steps : LINE / 4) / schedule_bytes_per_cycle(0);
 }
 
-static double vectors_of_line(const Search *q) { return q->lanes * 4 < LINE ? (double)LINE / (q->lanes * 4) : 1; }
+/* Vectors that a line has room for. */
+static double line_vectors(const Search *q) { return q->lanes * 4 < LINE ? (double)LINE / (q->lanes * 4) : 1; }
 
 static double tile_cost(const Search *q, const int64_t size[AXIS_MAX], const int axes[TILED_AXES]) {
     int64_t accs = 1, la = 1, lb = 1, lines_a = 1, lines_b = 1;
@@ -155,7 +156,7 @@ static double tile_cost(const Search *q, const int64_t size[AXIS_MAX], const int
         if (expr_uses(q->b, v) && !slides(q->n, q->b, v)) lines_b *= t;
     }
     int64_t lines = (q->a_wide ? wide_lines(q, q->a, size, axes) : 0) + (q->b_wide ? wide_lines(q, q->b, size, axes) : 0);
-    double step = step_cycles(accs, la + lb, (double)lines * vectors_of_line(q));
+    double step = step_cycles(accs, la + lb, (double)lines * line_vectors(q));
     double stream = q->a_wide && q->b_wide ? stream_cycles(q, lines_a + lines_b) : spread_cycles(q, q->a_wide ? q->b : q->a, size, axes);
     return step > stream ? step : stream;
 }
@@ -175,7 +176,10 @@ static double axis_cost(const Search *q, int64_t size[AXIS_MAX], const int axes[
 
 enum { UNROLL_STEPS = 11, UNROLL_FMAS = 132 };
 
-bool schedule_fits_registers(const Machine *m, int64_t accs, int64_t held, int64_t steps) { return accs + held + 1 + (m->registers <= 16 && steps <= UNROLL_STEPS) <= m->registers; }
+bool schedule_fits_registers(const Machine *m, int64_t accs, int64_t held, int64_t steps) {
+    bool fma = m->lanes >= 8; /* shorter vectors of x86 multiply first: the product needs a register, too */
+    return accs + held + 1 + (m->registers <= 16 && (steps <= UNROLL_STEPS || !fma)) <= m->registers;
+}
 
 /* Points of the sum; very many where that is known at run time only. */
 static int64_t sum_steps(const Nest *n) {

@@ -133,6 +133,7 @@ const Target *target_new(Arena *a, const char *march, const char *triple, const 
     int base = x86 ? LEVEL_V1 : LEVEL_ARM, best = !here ? base : x86 ? host_level(a) : LEVEL_ARM;
     if (!march || strcmp(march, "native") == 0) {
         const char *tune = here ? copy_message(a, LLVMGetHostCPUName()) : levels[base].tune;
+        if (x86 && strcmp(tune, "generic") == 0) tune = levels[best].tune; /* a processor that LLVM does not know */
         return make_target(a, chosen, best, tune, here, here);
     }
     int level = known_processor(march, x86);

@@ -1,7 +1,7 @@
 /* target.h: the machine that code is generated for: its name, what it offers, and what of that the code will use.
  *
  * Processors of x86 are used through the four levels of the x86-64 psABI, those of AArch64 through the base architecture:
- * instructions come from the level alone, the processor's own name only tunes their order. So the list of features that a
+ * instructions come from the level alone, the processor's own name only tunes their order (a level's name: that of one that has it). So the list of features that a
  * trainer checks when it starts is short, and complete.
  */
 #ifndef NETC_TARGET_H

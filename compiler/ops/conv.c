@@ -62,8 +62,9 @@ const char *conv_shape(Arena *a, const Attr *attr, int nargs, const Type *args, 
 
 /* The type of the weights w of conv_dx by output. Those by input stand in lines of output channels, of which dy tells the number. */
 static Type weights_by_output(const Attr *attr, Type dy, Type w) {
+    if (!attr->i[CONV_BY_INPUT]) return w;
     int64_t groups = attr->i[CONV_GROUPS], lines = dy.dim[0] / groups / w.dim[3];
-    return attr->i[CONV_BY_INPUT] ? type_param(4, dy.dim[0], w.dim[0] / groups, w.dim[1] / lines, w.dim[2]) : w;
+    return type_param(4, dy.dim[0], w.dim[0] / groups, w.dim[1] / lines, w.dim[2]);
 }
 
 static const char *by_input_fits(Arena *a, const Attr *attr, Type dy, Type w) {
@@ -237,12 +238,15 @@ typedef struct Outs { Affine line, within, channel; } Outs;
 
 static int64_t channels_of_line(const Node *n, const ConvShape *c) { return dx_line(n) ? dx_line(n) : c->out; }
 
-/* The axis over the lines, outside of a kernel's rows, and the one inside, whose weights then are one line for each place. */
+static bool has_lines(const Node *n, const ConvShape *c) { return channels_of_line(n, c) < c->out; }
+
+/* The axis over the lines, if there are several, outside of a kernel's rows. */
 static Affine outs_lines(Lower *lw, Nest *nest, const Node *n, const ConvShape *c) {
-    int64_t lines = c->out / channels_of_line(n, c);
-    return lines > 1 ? lower_affine(lw, nest_axis(lower_arena(lw), nest, "l", lines, true), 1, 0) : affine_const(0);
+    if (!has_lines(n, c)) return affine_const(0);
+    return lower_affine(lw, nest_axis(lower_arena(lw), nest, "ol", c->out / channels_of_line(n, c), true), 1, 0);
 }
 
+/* The axis over a line's channels: where there are several lines, inside of a kernel's rows, so that one line of weights for each column is read from front to end. */
 static Outs outs_of(Lower *lw, Nest *nest, const Node *n, const ConvShape *c, Affine line) {
     Arena *a = lower_arena(lw);
     Affine within = lower_affine(lw, nest_axis(a, nest, "o", channels_of_line(n, c), true), 1, 0);
@@ -292,10 +296,10 @@ static void lower_conv_dx_phase(Lower *lw, const Node *n, const ConvShape *c, co
     bool taps = ph->taps > 0 && pw->taps > 0;
     if (taps) {
         Affine line = outs_lines(lw, nest, n, c);
-        if (!line.n) o = outs_of(lw, nest, n, c, line);
+        if (!has_lines(n, c)) o = outs_of(lw, nest, n, c, line);
         r = nest_axis(a, nest, "r", ph->taps, true);
         if (skips_taps(ph, c->rows)) nest_clamp(nest, lower_affine(lw, h, 1, ph->o0 - c->rows + 1), lower_affine(lw, h, 1, ph->o0 + 1));
-        if (line.n) o = outs_of(lw, nest, n, c, line);
+        if (has_lines(n, c)) o = outs_of(lw, nest, n, c, line);
         s = nest_axis(a, nest, "s", pw->taps, true);
         if (skips_taps(pw, c->cols)) nest_thin_out(nest, lower_affine(lw, w, 1, pw->o0 - c->cols + 1), lower_affine(lw, w, 1, pw->o0 + 1));
     }

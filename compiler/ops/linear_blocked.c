@@ -12,9 +12,9 @@
 #include "../ops.h"
 
 typedef struct Cut { int64_t run, terms; } Cut; /* features of a run, terms of a block: at most */
-/* What is asked for while a block is summed has to stay in the caches, too: of rows that lie kilobytes apart, few can. Processors whose vectors are shorter than a line mostly have half of the
- * second-level cache that others have (or, Skylake, a quarter), and a register tile of six features. */
-static const Cut rows_cut = {64, 512}, columns_cut = {128, 32}, short_rows_cut = {48, 256}, short_columns_cut = {64, 32};
+/* What is asked for while a block is summed has to stay in the caches, too: of rows that lie kilobytes apart, few can. Processors with AVX2 mostly have half of the second-level cache that those with AVX-512
+ * have, or less. */
+static const Cut rows_cut = {64, 512}, columns_cut = {128, 32}, avx2_rows_cut = {48, 256}, avx2_columns_cut = {64, 32};
 
 typedef struct Blocked {
     Lower *lw;
@@ -27,10 +27,11 @@ typedef struct Blocked {
 } Blocked;
 
 static Cut cut_of(const Node *n, int lanes) {
-    bool shorter = lanes * 4 < LINE;
-    if (n->op == OP_linear_dx) return shorter ? short_columns_cut : columns_cut;
-    return shorter && n->op == OP_linear ? short_rows_cut : rows_cut;
+    bool avx2 = lanes == 8;
+    if (n->op == OP_linear_dx) return avx2 ? avx2_columns_cut : columns_cut;
+    return avx2 && n->op == OP_linear ? avx2_rows_cut : rows_cut;
 }
+
 static int64_t terms_of(const Node *n) { return n->arg[0]->type.dim[0]; }
 
 enum { RUNS_LEAST = 24 };

@@ -44,8 +44,8 @@ static void lower_weights_by_input(Lower *lw, const Node *n) {
     int64_t outs = w.dim[0] / groups_of(n), ins = w.dim[1], places = w.dim[2] * w.dim[3], line = line_of(n), lines = outs / line, side = lower_images(lw);
     bool squares = places == 1 && ins % side == 0;
     Nest *nest = lower_nest(lw, n);
+    Affine c = lower_affine(lw, nest_axis(a, nest, "c", squares ? ins / side : ins, false), squares ? side : 1, 0); /* the items: groups may be few */
     Affine g = groups_of(n) > 1 ? affine_var(a, nest_axis(a, nest, "g", groups_of(n), false)) : affine_const(0);
-    Affine c = lower_affine(lw, nest_axis(a, nest, "c", squares ? ins / side : ins, false), squares ? side : 1, 0);
     const Var *l = nest_axis(a, nest, "l", lines, false), *p = nest_axis(a, nest, "p", places, false), *o = nest_axis(a, nest, "o", line, false);
     lower_lane_axis(lw, nest, o);
     if (squares) c = affine_add(a, c, affine_var(a, nest_axis(a, nest, "i", side, false)));

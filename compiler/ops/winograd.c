@@ -396,7 +396,7 @@ static void transform(const Transform *t) {
     else transform_unrolled(t, &c);
 }
 
-/* v * scale + w + c */
+/* v * scale + w */
 static Affine pair(Lower *lw, Affine v, int64_t scale, Affine w) { return affine_pair(lower_arena(lw), v, scale, w); }
 
 /* Tiles of the argument's pictures, `step` apart from `first` on, `across` of them in a row: those side by side in memory. */

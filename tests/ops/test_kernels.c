@@ -40,6 +40,7 @@ static const Case cases[] = {
     IMAGE_NET("weights by input", "3, 5, 4", "17, 5, 3", "conv(9, 1); conv(17, (3, 2), pad=(1, 0))"),
     IMAGE_NET("weights by input, of one point", "2, 3, 4", "20, 3, 4", "conv(36, 1); conv(20, 1)"),
     IMAGE_NET("weights by input, in groups and steps", "4, 9, 7", "20, 5, 4", "conv(34, 1); conv(20, 3, stride=2, pad=1, groups=2)"),
+    IMAGE_NET("weights by input, in lines", "4, 9, 7", "48, 4, 4", "conv(34, 1); conv(48, 3, stride=2, pad=(1, 1), dilation=(2, 1), groups=2)"),
     IMAGE_NET("strides differ", "2, 8, 9", "3, 2, 3", "conv(2, 1); conv(3, (3, 5), pad=(0, 1), stride=(3, 4)); conv(3, 1, pad=(0, 1), bias=false); conv(3, (1, 2))"),
     IMAGE_NET("all phases alike", "2, 8, 8", "3, 4, 4", "conv(2, 1); conv(3, 2, stride=2)"),
     IMAGE_NET("kernel 4, stride 2", "1, 8, 10", "3, 3, 4", "conv(2, 1); conv(3, 4, stride=2)"),
