@@ -49,7 +49,7 @@ static bool stays_local(const Stmt *s, const Var *v) {
     return true;
 }
 
-bool prefetch_sums_up(const Stmt *s) { return stays_local(s, s->var); }
+bool prefetch_sums_up(const Stmt *s) { return prefetch_is_loop(s, LOOP_SERIAL) && stays_local(s, s->var); }
 
 bool prefetch_has_loop(const Stmt *s) {
     if (s->kind != STMT_FOR) return false;
@@ -173,14 +173,12 @@ void prefetch_insert(Arena *a, Stmt *list, int from, bool close, Stmt *const *as
 /* What a kernel makes for itself stays near: its few sums, from tile to tile; tiles, until they are read. */
 static bool is_own(const Pass *p, const Buffer *b, int64_t most) { return b->space == SPACE_SCRATCH && b->bytes <= most && prefetch_stores_to(p->kernel->body, b); }
 
-static bool is_sum(const Stmt *s) { return prefetch_is_loop(s, LOOP_SERIAL) && prefetch_sums_up(s); }
-
 /* Statement number i of the list is a loop that sums up: what follows, up to the next such loop (of another tile), finishes its sums. Returns how many statements were put in front of it. */
 static int ask_behind_sum(Pass *p, Stmt *list, int i) {
     Lines *l = &p->lines;
     int n = 0;
     l->n = 0;
-    for (int j = i + 1; j < list->body.n && !is_sum(list->body.at[j]); j++)
+    for (int j = i + 1; j < list->body.n && !prefetch_sums_up(list->body.at[j]); j++)
         if (!add_stmt(p, list->body.at[j], l)) break;
     for (int k = 0; k < l->n; k++)
         if (!is_own(p, l->line[k].buffer, SUMS_BYTES)) l->asked[n++] = ask_for(p, &l->line[k], NULL, 0);
@@ -302,7 +300,7 @@ static void visit(Pass *p, Stmt *list) {
             p->lane = s->var;
             visit(p, s);
             p->lane = NULL;
-        } else if (p->lane && is_sum(s)) {
+        } else if (p->lane && prefetch_sums_up(s)) {
             i += ask_behind_sum(p, list, i);
         } else if (prefetch_is_loop(s, LOOP_SERIAL)) {
             visit_serial(p, s);

@@ -8,7 +8,7 @@
  *     ahead in a loop  What a later pass reads is asked for in this one, spread over its statements: requests in one heap would hold up
  *                      the loads of their own pass.
  *
- *     in sums          What the next pass of a loop reads, over several nests or with sums over channels in it, is asked for inside the sums of this one (prefetch_sums.c).
+ *     in sums          What the next pass of a loop reads, over several nests or with sums over channels in it (in one loop: not those by lines of them, conv.c), is asked for inside the sums of this one (prefetch_sums.c).
  *     tile after tile  What the next tile of sums multiplies, a line of each channel, or updates, is asked for while this one goes through its images (prefetch_spread.c).
  *
  * Only loads of vectors count (but in sums and tiles), and rows of squares that are turned round (stmt_turns); each of the four asks for nothing twice in a pass.

@@ -8,7 +8,7 @@
 bool prefetch_is_loop(const Stmt *s, LoopKind kind);
 /* Passes of a loop whose bounds are numbers; 0: not known. */
 int64_t prefetch_passes(const Stmt *s);
-/* Does the loop fill nothing but locals, the same in each pass? */
+/* Is it a serial loop that fills nothing but locals, the same in each pass? */
 bool prefetch_sums_up(const Stmt *s);
 /* Are the list's statements the passes of one point (nest_open): a few short loops, one after the other, with no sum and no loop inside, of which all but the last fill nothing but locals for those behind? */
 bool prefetch_is_point(const Stmt *list);

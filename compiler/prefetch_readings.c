@@ -287,7 +287,7 @@ static void collect(Sums *p, const Stmt *list) {
         if (s->kind == STMT_STORE) add_expr(p, s->value, s->span);
         if (s->kind != STMT_FOR || p->ninside == LOOPS_MOST) continue;
         const Stmt *lane = p->lane;
-        bool sum = !p->in_sum && lane && prefetch_is_loop(s, LOOP_SERIAL) && prefetch_sums_up(s);
+        bool sum = !p->in_sum && lane && prefetch_sums_up(s);
         if (sum) add_leaf(p, s);
         p->in_sum = p->in_sum || sum;
         if (prefetch_is_loop(s, LOOP_LANE)) p->lane = s;

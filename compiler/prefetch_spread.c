@@ -207,7 +207,7 @@ static void visit_statement(Spread *p, Stmt *list, int i) {
     Stmt *s = list->body.at[i];
     if (s->kind != STMT_FOR || p->naround == LOOPS_MOST) return;
     bool lane = prefetch_is_loop(s, LOOP_LANE), serial = prefetch_is_loop(s, LOOP_SERIAL);
-    if (p->lane && serial && prefetch_sums_up(s)) {
+    if (p->lane && prefetch_sums_up(s)) {
         visit_sum(p, s);
         ask_for_parameters(p, list, i);
         return;
