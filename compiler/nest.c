@@ -40,6 +40,8 @@ void nest_thin_out(Nest *n, Affine from, Affine end) {
     axis->end = end;
 }
 
+void nest_beside(Nest *n) { n->axis[n->naxes - 1].beside = true; }
+
 void nest_end(Nest *n, Affine hi) {
     Axis *axis = &n->axis[n->naxes - 1];
     ENSURE(axis->nhi < BOUND_MAX - 1);

@@ -339,6 +339,21 @@ static void apply_leaf(Apply *p, Stmt *into) {
 
 static void apply_axis(Apply *p, int k, Stmt *into);
 
+static bool same_bounds(const Stmt *x, const Stmt *y) {
+    bool same = x->kind == STMT_FOR && x->var && x->loop == y->loop && x->step == y->step && x->nlo == y->nlo && x->nhi == y->nhi;
+    for (int i = 0; same && i < y->nlo; i++) same = affine_equal(x->lo[i], y->lo[i]);
+    for (int i = 0; same && i < y->nhi; i++) same = affine_equal(x->hi[i], y->hi[i]);
+    return same;
+}
+
+/* Opens the loop, or goes on in the one before, where that may be shared. */
+static Stmt *open_loop(Apply *p, bool beside, Stmt *loop, Stmt *into) {
+    Stmt *before = into->body.n ? into->body.at[into->body.n - 1] : NULL;
+    if (beside && before && same_bounds(before, loop)) return before;
+    stmt_add(p->a, into, loop);
+    return loop;
+}
+
 /* The loop over the tiles of one region, and everything inside. `first`: number of the region's first tile on its axis. */
 static void apply_region(Apply *p, int k, int axis, Region r, int64_t first, Stmt *into) {
     p->region[axis] = r;
@@ -350,9 +365,8 @@ static void apply_region(Apply *p, int k, int axis, Region r, int64_t first, Stm
         apply_axis(p, k + 1, into);
         return;
     }
-    const Var *t = fresh_var(p, x->var->name);
     Affine lo = affine_const(numbered ? first : 0), hi = affine_const((numbered ? first : 0) + r.count);
-    Stmt *f = stmt_for(p->a, t, axis == p->s->peeled ? LOOP_UNROLL : LOOP_SERIAL, lo, hi, 1);
+    Stmt *f = stmt_for(p->a, fresh_var(p, x->var->name), axis == p->s->peeled ? LOOP_UNROLL : LOOP_SERIAL, lo, hi, 1);
     if (parallel) {
         f->lo[f->nlo++] = affine_var(p->a, p->kernel->lo);
         f->hi[f->nhi++] = affine_var(p->a, p->kernel->hi);
@@ -364,8 +378,8 @@ static void apply_region(Apply *p, int k, int axis, Region r, int64_t first, Stm
     for (int i = 0; clamped && i < x->nlo; i++) f->lo[f->nlo++] = x->lo[i];
     for (int i = 0; clamped && i < x->nhi; i++) f->hi[f->nhi++] = x->hi[i];
     if (x->loose) f->hi[f->nhi++] = affine_offset(x->hi[0], -r.start); /* as if tiles were points: some are run for nothing where few are needed */
-    stmt_add(p->a, into, f);
-    Affine tile = affine_offset(affine_var(p->a, t), numbered ? -first : 0);
+    f = open_loop(p, x->beside, f, into);
+    Affine tile = affine_offset(affine_var(p->a, f->var), numbered ? -first : 0);
     p->base[axis] = affine_offset(affine_scale(p->a, tile, r.size * r.width), r.start);
     apply_axis(p, k + 1, f);
 }
@@ -432,9 +446,10 @@ const char *schedule_apply(Arena *a, const Nest *n, const Schedule *s, int lanes
     if (s->block >= 0) {
         p.block = fresh_var(&p, n->axis[s->block].var->name);
         int64_t blocks = ceil_div(schedule_tiles(n, s, s->block, lanes), s->block_tiles);
-        Stmt *f = stmt_for(a, p.block, LOOP_SERIAL, affine_const(0), affine_const(blocks), 1);
-        stmt_add(a, into, f);
-        into = f;
+        bool beside = false;
+        for (int i = 0; i < n->naxes; i++) beside = beside || n->axis[i].beside;
+        into = open_loop(&p, beside, stmt_for(a, p.block, LOOP_SERIAL, affine_const(0), affine_const(blocks), 1), into);
+        p.block = into->var;
     }
     apply_axis(&p, 0, into);
     return NULL;

@@ -311,11 +311,29 @@ static int64_t lines_along(const Search *q, const Expr *data, int axis) {
     return lines;
 }
 
+/* Does e load a vector of its own for each point of the axis? */
+static bool loads_along(const Expr *e, const Var *l, const Var *axis) {
+    if (e->kind == EXPR_LOAD) return expr_uses(e, l) && expr_uses(e, axis);
+    for (int i = 0, n = expr_operands(e->kind); i < n; i++)
+        if (loads_along(e->arg[i], l, axis)) return true;
+    return false;
+}
+
+/* Is what the nest sums put together with further maps, as a branch's gradient and what relu let through? Along a row these are one stream for each channel of a tile, which memory gives half as fast again as
+ * a line of every channel in turn. */
+static bool reads_maps(const Nest *n, const Var *l, const Var *axis) {
+    for (int i = 0; i < n->assigns.n; i++)
+        if (loads_along(n->assigns.at[i].value, l, axis)) return true;
+    return false;
+}
+
 /* Does the innermost tiled axis of the data stay innermost? A row of the data, all channels of it, then comes from a core's own cache for each tile of weights: unless that is too much for
- * it; or the nearest cache has room for the data of one tile and not for the row, and vectors are shorter than a line (measured with half of one): they take more lines a multiply-add, where a tile of weights takes few. */
-static bool row_stays(const Search *q, const Expr *data, int last) {
+ * it; or the nearest cache has room for the data of one tile and not for the row, and vectors are shorter than a line (measured with half of one): they take more lines a multiply-add, where a tile of weights takes few.
+ * Not so beside further maps, if that cache has room for these, too. */
+static bool row_stays(const Search *q, const Expr *data, const Var *l, int last) {
     int64_t vector = 4 * q->lanes, row = capped_mul(lines_along(q, data, last), vector), tile = capped_mul(lines_along(q, data, -1), vector);
-    return row <= BYTES_FIRST || (row <= ROW_BYTES && (vector >= LINE || tile > BYTES_FIRST));
+    if (row <= BYTES_FIRST || row > ROW_BYTES) return row <= BYTES_FIRST;
+    return vector >= LINE || tile > BYTES_FIRST || (row <= ROW_BYTES / 4 && reads_maps(q->n, l, q->n->axis[last].var));
 }
 
 /* Tile loops of a contraction: axes along which the lane operand (the data) moves go outside of those along which only the
@@ -326,7 +344,7 @@ static void choose_order(const Search *q, const Var *l, Schedule *s) {
     int order[AXIS_MAX], k = 0, last = -1, nspace = schedule_space_axes(q->n);
     for (int i = 0; i < nspace; i++)
         if (expr_uses(data, q->n->axis[s->order[i]].var)) last = s->order[i];
-    bool near = last < 0 || row_stays(q, data, last);
+    bool near = last < 0 || row_stays(q, data, l, last);
     for (int i = 0; i < nspace; i++)
         if ((s->order[i] != last || !near) && expr_uses(data, q->n->axis[s->order[i]].var)) order[k++] = s->order[i];
     for (int i = 0; i < nspace; i++)

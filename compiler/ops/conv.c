@@ -283,12 +283,17 @@ static bool skips_taps(const Phase *p, int64_t points) {
     return p->ostep == 1 && used * 10 < all * 9;
 }
 
-static void lower_conv_dx_phase(Lower *lw, const Node *n, const ConvShape *c, const Phase *ph, const Phase *pw) {
+/* `first`: of the phases; others go through groups and rows with those before them, or what is fused behind would have to get its lines of memory once for each. */
+static void lower_conv_dx_phase(Lower *lw, const Node *n, const ConvShape *c, const Phase *ph, const Phase *pw, bool first) {
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
-    const Var *g = group_axis(lw, nest, c), *i = nest_axis(a, nest, "c", c->in, false);
+    const Var *g = group_axis(lw, nest, c);
+    if (g && !first) nest_beside(nest);
+    const Var *i = nest_axis(a, nest, "c", c->in, false);
     const Var *fh = ph->alike > 1 ? nest_axis(a, nest, "fh", ph->alike, false) : NULL, *fw = pw->alike > 1 ? nest_axis(a, nest, "fw", pw->alike, false) : NULL;
-    const Var *h = nest_axis(a, nest, "h", ph->quotients, false), *w = nest_axis(a, nest, "w", pw->quotients, false);
+    const Var *h = nest_axis(a, nest, "h", ph->quotients, false);
+    if (!first) nest_beside(nest);
+    const Var *w = nest_axis(a, nest, "w", pw->quotients, false);
     const Expr *value = expr_real(a, 0);
     const Var *none = w; /* coefficient 0 below */
     const Var *r = none, *s = none;
@@ -357,7 +362,7 @@ static void lower_conv_dx(Lower *lw, const Node *n) {
         return;
     }
     for (int i = 0; i < ph.n; i++)
-        for (int j = 0; j < pw.n; j++) lower_conv_dx_phase(lw, n, &c, &ph.at[i], &pw.at[j]);
+        for (int j = 0; j < pw.n; j++) lower_conv_dx_phase(lw, n, &c, &ph.at[i], &pw.at[j], !i && !j);
 }
 
 /* ---- the gradient of weights ---- */

@@ -290,10 +290,11 @@ static const Expr *pool_share(Lower *lw, const Node *n, const Affine *window, Af
 
 typedef struct PoolPhase { Affine i, r, o; } PoolPhase;
 
-/* Axes of one dimension of a phase: q and, where phases are alike, f; t only where a point lies in several windows. */
-static PoolPhase pool_phase(Lower *lw, Nest *nest, const Phase *p, int64_t stride, const char *q_name, const char *f_name, const char *t_name) {
+/* Axes of one dimension of a phase: q, whose loop may be shared, and, where phases are alike, f; t only where a point lies in several windows. */
+static PoolPhase pool_phase(Lower *lw, Nest *nest, const Phase *p, int64_t stride, bool beside, const char *q_name, const char *f_name, const char *t_name) {
     Arena *a = lower_arena(lw);
     const Var *q = nest_axis(a, nest, q_name, p->quotients, false);
+    if (beside) nest_beside(nest);
     PoolPhase x = {lower_affine(lw, q, stride, p->f0), affine_const(p->r0), lower_affine(lw, q, 1, p->o0)};
     if (p->alike > 1) {
         const Var *f = nest_axis(a, nest, f_name, p->alike, false);
@@ -308,12 +309,14 @@ static PoolPhase pool_phase(Lower *lw, Nest *nest, const Phase *p, int64_t strid
     return x;
 }
 
-static void lower_pool_grad_phase(Lower *lw, const Node *n, const Phase *ph, const Phase *pw) {
+/* `first`: of the phases; others go through channels and rows with those before them, each of which has points in the same lines of memory. */
+static void lower_pool_grad_phase(Lower *lw, const Node *n, const Phase *ph, const Phase *pw, bool first) {
     Arena *a = lower_arena(lw);
     Nest *nest = lower_nest(lw, n);
     PoolShape k = pool_shape_of(n);
     const Var *c = nest_axis(a, nest, "c", n->type.dim[0], false);
-    PoolPhase y = pool_phase(lw, nest, ph, k.stride[0], "h", "fh", "r"), x = pool_phase(lw, nest, pw, k.stride[1], "w", "fw", "s");
+    if (!first) nest_beside(nest);
+    PoolPhase y = pool_phase(lw, nest, ph, k.stride[0], !first, "h", "fh", "r"), x = pool_phase(lw, nest, pw, k.stride[1], false, "w", "fw", "s");
     const Expr *value = expr_real(a, 0);
     if (ph->taps && pw->taps) {
         const Expr *share = pool_share(lw, n, lower_at(lw, 3, lower_affine(lw, c, 1, 0), y.o, x.o), y.r, x.r);
@@ -332,7 +335,7 @@ static void lower_pool_grad(Lower *lw, const Node *n) {
     Phases ph = phases_of(lower_arena(lw), n->type.dim[1], k.window[0], k.stride[0], k.pad[0], 1);
     Phases pw = phases_of(lower_arena(lw), n->type.dim[2], k.window[1], k.stride[1], k.pad[1], 1);
     for (int i = 0; i < ph.n; i++)
-        for (int j = 0; j < pw.n; j++) lower_pool_grad_phase(lw, n, &ph.at[i], &pw.at[j]);
+        for (int j = 0; j < pw.n; j++) lower_pool_grad_phase(lw, n, &ph.at[i], &pw.at[j], !i && !j);
 }
 
 /* A point is worth making where it is read if its windows are few. */

@@ -60,6 +60,23 @@ grep -Eq '^ +batch_norm1\.batch_norm_dx\[.*\] = ' a.loops || fail "the gradient 
 ! grep -Eq '^ +batch_norm1\.batch_norm_dx\[.*\] <- ' a.loops || fail "the gradient is streamed"
 grep -Eq '^ +stage3\.residual2\.conv2\.winograd_data\[.*\] <- ' a.loops || fail "tiles are not streamed"
 
+echo "== phases of a gradient with steps go through groups and rows together: a line of memory has points of several"
+cat >phases.net <<'END'
+network phases(8, 24, 24) -> 10 {
+    conv(16, 3, pad=1) -> relu
+    conv(16, 3, stride=2, pad=1, groups=4) -> relu
+    conv(16, 3, pad=1) -> relu -> max_pool(3, stride=2, pad=1)
+    flatten -> linear(10)
+}
+train { batch = 16; loss = cross_entropy; data = arrays(inputs="x.npy", targets="y.npy") }
+END
+expect 0 "$NETC" phases.net --emit=loops=a.loops
+for kernel in conv_dx max_pool_grad; do
+    awk -v is="\"$kernel;" '$1 == "kernel" { in_it = index($0, is) } in_it' a.loops >kernel.txt
+    rows=$(grep -Ec '^ +for h[0-9]+ = ' kernel.txt) phases=$(grep -Ec '^ +for w[0-9]+ = ' kernel.txt)
+    [[ "$rows $phases" == '1 4' ]] || fail "$kernel: $rows loops over rows and $phases over columns; 1 and 4 are expected"
+done
+
 echo "== a stop, and a look at shapes only, leave what was made until then"
 source=$root/examples/linear.net
 expect 0 "$NETC" "$source" --emit=loops=all.loops --emit=llvm-ir=all.ll
