@@ -63,6 +63,7 @@ typedef struct Search {
     const Nest *n;
     const Expr *a, *b;
     bool a_wide, b_wide; /* vectors, or numbers that are spread */
+    const Expr *map;     /* what a point of a map of results is read as; null: there is none */
     Schedule s;
     int lanes;
 } Search;
@@ -143,6 +144,9 @@ static double spread_cycles(const Search *q, const Expr *load, const int64_t siz
 /* Vectors that a line has room for. */
 static double line_vectors(const Search *q) { return q->lanes * 4 < LINE ? (double)LINE / (q->lanes * 4) : 1; }
 
+/* What decides between tiles that cost the same: lines of the results' map that a tile has points in. Those that it fills may go past the caches (stream.c); others are read first. */
+static double result_cycles(const Search *q, const int64_t size[AXIS_MAX], const int axes[TILED_AXES]) { return q->map ? 0.01 * (double)wide_lines(q, q->map, size, axes) : 0; }
+
 static double tile_cost(const Search *q, const int64_t size[AXIS_MAX], const int axes[TILED_AXES]) {
     int64_t accs = 1, la = 1, lb = 1, lines_a = 1, lines_b = 1;
     for (int k = 0; k < TILED_AXES; k++) {
@@ -158,7 +162,7 @@ static double tile_cost(const Search *q, const int64_t size[AXIS_MAX], const int
     int64_t lines = (q->a_wide ? wide_lines(q, q->a, size, axes) : 0) + (q->b_wide ? wide_lines(q, q->b, size, axes) : 0);
     double step = step_cycles(accs, la + lb, (double)lines * line_vectors(q));
     double stream = q->a_wide && q->b_wide ? stream_cycles(q, lines_a + lines_b) : spread_cycles(q, q->a_wide ? q->b : q->a, size, axes);
-    return step > stream ? step : stream;
+    return (step > stream ? step : stream) + result_cycles(q, size, axes);
 }
 
 /* Cycles over all tiles of axes[depth..]: every combination of regions, as often as it occurs. */
@@ -414,6 +418,17 @@ static void move_first(Schedule *s, int axis) {
     s->order[0] = axis;
 }
 
+/* The first vector that the nest writes to memory, as if it were read: a point of a map. Null, too, where its rows are no whole lines, which points side by side may not fill then. */
+static const Expr *written_map(const Search *q, const Var *l, Expr *e) {
+    for (int i = 0; i < q->n->assigns.n && l; i++) {
+        const Assign *as = &q->n->assigns.at[i];
+        *e = (Expr){.kind = EXPR_LOAD, .buffer = as->buffer, .at = as->at};
+        int row = as->buffer->rank - 2;
+        if (as->buffer->space != SPACE_LOCAL && expr_uses(e, l)) return row >= 0 && as->buffer->dim[row] * q->lanes * 4 % LINE == 0 ? e : NULL;
+    }
+    return NULL;
+}
+
 Schedule schedule_choose(const Nest *n, const Machine *m, const Var *l, int lane_axis, int parallel) {
     Search q = {.n = n, .s = schedule_plain(n), .lanes = m->lanes};
     q.s.lane_axis = lane_axis;
@@ -421,6 +436,8 @@ Schedule schedule_choose(const Nest *n, const Machine *m, const Var *l, int lane
         const Var *lane = lane_axis >= 0 ? n->axis[lane_axis].var : l;
         q.a_wide = lane && expr_uses(q.a, lane);
         q.b_wide = lane && expr_uses(q.b, lane);
+        Expr map;
+        q.map = written_map(&q, l, &map);
         choose_tile(&q, m);
         choose_order(&q, l, &q.s);
         if (parallel < 0) choose_block(&q, m, l, &q.s);
