@@ -27,7 +27,7 @@ typedef struct Axis {
                                one's hi[0]), usually none */
     bool far;               /* neighbours along it lie far apart in memory: a register tile had better not have several */
     bool loose;             /* a space axis of which only the points below hi[0] are needed; others may be computed, and hold anything */
-    bool beside;            /* a space axis whose loop is the one that the nest before has for it, if their bounds are the same */
+    bool beside;            /* a space axis whose loop may be the one that the nest before has for its own of this name and extent */
     bool sparse;            /* a reduce axis that adds zeros but from point `from` on and below `end`, by a space axis: others may be left out */
     Affine lo[BOUND_MAX], hi[BOUND_MAX], from, end;
 } Axis;
@@ -59,7 +59,8 @@ void nest_clamp(Nest *n, Affine lo, Affine hi);
 void nest_end(Nest *n, Affine hi);
 /* The reduce axis added last adds nothing but zeros outside of from .. end-1, which are a space axis plus a number each: products with a halo. */
 void nest_thin_out(Nest *n, Affine from, Affine end);
-/* The space axis added last goes along with one of the nest that the kernel has before this one and whose results this one neither reads nor writes: both may be made in one loop over it. */
+/* The space axis added last is also one, of this name, of the nest that the kernel has before this one: both may be made in one loop over it, point by point, the other's part first. Neither reads the other's
+ * results; sums that both add to may depend on who is first at the axis' first point (a shift of statistics). */
 void nest_beside(Nest *n);
 /* Marks the axis added last as far. */
 void nest_keep_far(Nest *n);

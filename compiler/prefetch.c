@@ -10,6 +10,7 @@ enum {
     STREAMS = 3,           /* that the processor follows by itself */
     SUMS_BYTES = 64 << 10, /* of sums that a core's first cache keeps ... */
     OWN_BYTES = 1200 << 10, /* ... and of what its second one mostly does */
+    FAR_BYTES = 12 << 20,  /* of results: the last cache holds few of their lines when they are written */
     WORTH = 3,             /* a loop is worth it that has so many times the passes: what is asked for beyond its end is asked in vain */
     LOOPS_MOST = 80        /* around a statement */
 };
@@ -30,6 +31,7 @@ typedef struct Pass {
     int naround, alone;        /* ... of which those from number `alone` on hold nothing but one another */
     Bound bound[LOOPS_MOST];   /* unrolled variables, while a pass is gone through */
     int nbound;
+    bool results;              /* lines of results are gathered, too (add_result) */
 } Pass;
 
 bool prefetch_is_loop(const Stmt *s, LoopKind kind) { return s->kind == STMT_FOR && s->var && s->loop == kind; }
@@ -125,11 +127,18 @@ static bool add_expr(const Pass *p, const Expr *e, Span span, Lines *l) {
     return true;
 }
 
+/* The line of a result that is read first: vectors are parts of lines, stored where these are in no cache. (Where a vector is a line, nothing was won.) */
+static bool add_result(const Pass *p, const Stmt *s, Lines *l) {
+    const Buffer *b = s->buffer;
+    if (s->streamed || b->space != SPACE_ARENA || b->elem != ELEM_F32 || b->bytes < FAR_BYTES || p->lanes * elem_bytes(b->elem) >= LINE) return true;
+    return add_load(p, &(Expr){.kind = EXPR_LOAD, .buffer = b, .at = s->at}, s->span, l);
+}
+
 static bool add_list(Pass *p, const Stmt *list, Lines *l);
 
 /* False where it reads too much, or not the same in each pass. */
 static bool add_stmt(Pass *p, const Stmt *s, Lines *l) {
-    if (s->kind == STMT_STORE) return add_expr(p, s->value, s->span, l);
+    if (s->kind == STMT_STORE) return add_expr(p, s->value, s->span, l) && (!p->results || add_result(p, s, l));
     if (s->kind != STMT_FOR) return true;
     if (!s->var) return add_list(p, s, l);
     if (s->loop == LOOP_LANE) return false;
@@ -173,15 +182,26 @@ void prefetch_insert(Arena *a, Stmt *list, int from, bool close, Stmt *const *as
 /* What a kernel makes for itself stays near: its few sums, from tile to tile; tiles, until they are read. */
 static bool is_own(const Pass *p, const Buffer *b, int64_t most) { return b->space == SPACE_SCRATCH && b->bytes <= most && prefetch_stores_to(p->kernel->body, b); }
 
-/* Statement number i of the list is a loop that sums up: what follows, up to the next such loop (of another tile), finishes its sums. Returns how many statements were put in front of it. */
-static int ask_behind_sum(Pass *p, Stmt *list, int i) {
+/* Gathers the lines of what follows statement number i of the list, up to the next loop that sums up, and asks for those that are not near: how many. */
+static int lines_behind(Pass *p, const Stmt *list, int i, bool results) {
     Lines *l = &p->lines;
     int n = 0;
     l->n = 0;
+    p->results = results;
     for (int j = i + 1; j < list->body.n && !prefetch_sums_up(list->body.at[j]); j++)
         if (!add_stmt(p, list->body.at[j], l)) break;
+    p->results = false;
     for (int k = 0; k < l->n; k++)
         if (!is_own(p, l->line[k].buffer, SUMS_BYTES)) l->asked[n++] = ask_for(p, &l->line[k], NULL, 0);
+    return n;
+}
+
+/* Statement number i of the list is a loop that sums up: what follows, up to the next such loop (of another tile), finishes its sums. Returns how many statements were put in front of it.
+ * Results are asked for beside what they are put together with: of what is written and nothing else, the processor's own queue of stores has enough on their way. */
+static int ask_behind_sum(Pass *p, Stmt *list, int i) {
+    Lines *l = &p->lines;
+    int n = lines_behind(p, list, i, false);
+    if (n) n = lines_behind(p, list, i, true);
     prefetch_insert(p->a, list, i, true, l->asked, n);
     return n;
 }

@@ -339,17 +339,22 @@ static void apply_leaf(Apply *p, Stmt *into) {
 
 static void apply_axis(Apply *p, int k, Stmt *into);
 
-static bool same_bounds(const Stmt *x, const Stmt *y) {
-    bool same = x->kind == STMT_FOR && x->var && x->loop == y->loop && x->step == y->step && x->nlo == y->nlo && x->nhi == y->nhi;
-    for (int i = 0; same && i < y->nlo; i++) same = affine_equal(x->lo[i], y->lo[i]);
-    for (int i = 0; same && i < y->nhi; i++) same = affine_equal(x->hi[i], y->hi[i]);
-    return same;
+/* Is the statement a loop over all points of an axis of this name, with these bounds? (A variable is called by its axis and a number.) */
+static bool is_loop_over(const Stmt *s, const char *axis, const Stmt *bounds) {
+    size_t n = strlen(axis);
+    bool is_it = s->kind == STMT_FOR && s->var && !strncmp(s->var->name, axis, n) && strspn(s->var->name + n, "0123456789") == strlen(s->var->name + n);
+    is_it = is_it && s->loop == bounds->loop && s->step == bounds->step && s->nlo == bounds->nlo && s->nhi == bounds->nhi;
+    for (int i = 0; is_it && i < s->nlo; i++) is_it = affine_equal(s->lo[i], bounds->lo[i]);
+    for (int i = 0; is_it && i < s->nhi; i++) is_it = affine_equal(s->hi[i], bounds->hi[i]);
+    return is_it;
 }
 
-/* Opens the loop, or goes on in the one before, where that may be shared. */
-static Stmt *open_loop(Apply *p, bool beside, Stmt *loop, Stmt *into) {
+/* Opens the loop over tiles of a region, or goes on in the one that the nest before has just left: where both go through the whole axis point by point, whatever runs of tiles there are around it. */
+static Stmt *open_loop(Apply *p, int axis, Stmt *loop, Stmt *into) {
+    const Axis *x = &p->nest->axis[axis];
     Stmt *before = into->body.n ? into->body.at[into->body.n - 1] : NULL;
-    if (beside && before && same_bounds(before, loop)) return before;
+    bool whole = p->s->block < 0 && p->region[axis].size == 1 && p->region[axis].count == x->extent;
+    if (x->beside && whole && before && is_loop_over(before, x->var->name, loop)) return before;
     stmt_add(p->a, into, loop);
     return loop;
 }
@@ -378,7 +383,7 @@ static void apply_region(Apply *p, int k, int axis, Region r, int64_t first, Stm
     for (int i = 0; clamped && i < x->nlo; i++) f->lo[f->nlo++] = x->lo[i];
     for (int i = 0; clamped && i < x->nhi; i++) f->hi[f->nhi++] = x->hi[i];
     if (x->loose) f->hi[f->nhi++] = affine_offset(x->hi[0], -r.start); /* as if tiles were points: some are run for nothing where few are needed */
-    f = open_loop(p, x->beside, f, into);
+    f = open_loop(p, axis, f, into);
     Affine tile = affine_offset(affine_var(p->a, f->var), numbered ? -first : 0);
     p->base[axis] = affine_offset(affine_scale(p->a, tile, r.size * r.width), r.start);
     apply_axis(p, k + 1, f);
@@ -446,10 +451,9 @@ const char *schedule_apply(Arena *a, const Nest *n, const Schedule *s, int lanes
     if (s->block >= 0) {
         p.block = fresh_var(&p, n->axis[s->block].var->name);
         int64_t blocks = ceil_div(schedule_tiles(n, s, s->block, lanes), s->block_tiles);
-        bool beside = false;
-        for (int i = 0; i < n->naxes; i++) beside = beside || n->axis[i].beside;
-        into = open_loop(&p, beside, stmt_for(a, p.block, LOOP_SERIAL, affine_const(0), affine_const(blocks), 1), into);
-        p.block = into->var;
+        Stmt *f = stmt_for(a, p.block, LOOP_SERIAL, affine_const(0), affine_const(blocks), 1);
+        stmt_add(a, into, f);
+        into = f;
     }
     apply_axis(&p, 0, into);
     return NULL;

@@ -63,7 +63,7 @@ typedef struct Search {
     const Nest *n;
     const Expr *a, *b;
     bool a_wide, b_wide; /* vectors, or numbers that are spread */
-    const Expr *map;     /* what a point of a map of results is read as; null: there is none */
+    Expr map;            /* a point of the map of results, as if it were read; buffer null: there is none whose lines count */
     Schedule s;
     int lanes;
 } Search;
@@ -144,8 +144,8 @@ static double spread_cycles(const Search *q, const Expr *load, const int64_t siz
 /* Vectors that a line has room for. */
 static double line_vectors(const Search *q) { return q->lanes * 4 < LINE ? (double)LINE / (q->lanes * 4) : 1; }
 
-/* What decides between tiles that cost the same: lines of the results' map that a tile has points in. Those that it fills may go past the caches (stream.c); others are read first. */
-static double result_cycles(const Search *q, const int64_t size[AXIS_MAX], const int axes[TILED_AXES]) { return q->map ? 0.01 * (double)wide_lines(q, q->map, size, axes) : 0; }
+/* What decides between tiles that cost the same, or within a hundredth: lines of the results' map that a tile has points in. Those that it fills may go past the caches (stream.c); others are read first. */
+static double result_cycles(const Search *q, const int64_t size[AXIS_MAX], const int axes[TILED_AXES]) { return q->map.buffer ? 0.01 * (double)wide_lines(q, &q->map, size, axes) : 0; }
 
 static double tile_cost(const Search *q, const int64_t size[AXIS_MAX], const int axes[TILED_AXES]) {
     int64_t accs = 1, la = 1, lb = 1, lines_a = 1, lines_b = 1;
@@ -333,10 +333,11 @@ static bool reads_maps(const Nest *n, const Var *l, const Var *axis) {
 
 /* Does the innermost tiled axis of the data stay innermost? A row of the data, all channels of it, then comes from a core's own cache for each tile of weights: unless that is too much for
  * it; or the nearest cache has room for the data of one tile and not for the row, and vectors are shorter than a line (measured with half of one): they take more lines a multiply-add, where a tile of weights takes few.
- * Not so beside further maps, if that cache has room for these, too. */
+ * Not so beside further maps, if the row is small beside what a core's own cache has for it. */
 static bool row_stays(const Search *q, const Expr *data, const Var *l, int last) {
     int64_t vector = 4 * q->lanes, row = capped_mul(lines_along(q, data, last), vector), tile = capped_mul(lines_along(q, data, -1), vector);
-    if (row <= BYTES_FIRST || row > ROW_BYTES) return row <= BYTES_FIRST;
+    if (row <= BYTES_FIRST) return true;
+    if (row > ROW_BYTES) return false;
     return vector >= LINE || tile > BYTES_FIRST || (row <= ROW_BYTES / 4 && reads_maps(q->n, l, q->n->axis[last].var));
 }
 
@@ -418,15 +419,16 @@ static void move_first(Schedule *s, int axis) {
     s->order[0] = axis;
 }
 
-/* The first vector that the nest writes to memory, as if it were read: a point of a map. Null, too, where its rows are no whole lines, which points side by side may not fill then. */
-static const Expr *written_map(const Search *q, const Var *l, Expr *e) {
-    for (int i = 0; i < q->n->assigns.n && l; i++) {
+static bool is_map(const Buffer *b, int lanes) { return (b->space == SPACE_ARENA || b->space == SPACE_SCRATCH) && b->rank >= 3 && b->dim[b->rank - 1] == lanes; }
+
+/* A point of the map that the nest writes, as if it were read. None where rows are not whole lines: points side by side may not fill any then. */
+static Expr written_map(const Search *q, const Var *l) {
+    for (int i = 0; l && i < q->n->assigns.n; i++) {
         const Assign *as = &q->n->assigns.at[i];
-        *e = (Expr){.kind = EXPR_LOAD, .buffer = as->buffer, .at = as->at};
-        int row = as->buffer->rank - 2;
-        if (as->buffer->space != SPACE_LOCAL && expr_uses(e, l)) return row >= 0 && as->buffer->dim[row] * q->lanes * 4 % LINE == 0 ? e : NULL;
+        Expr e = {.kind = EXPR_LOAD, .buffer = as->buffer, .at = as->at};
+        if (is_map(as->buffer, q->lanes) && expr_uses(&e, l) && as->buffer->dim[as->buffer->rank - 2] * q->lanes * 4 % LINE == 0) return e;
     }
-    return NULL;
+    return (Expr){0};
 }
 
 Schedule schedule_choose(const Nest *n, const Machine *m, const Var *l, int lane_axis, int parallel) {
@@ -436,8 +438,7 @@ Schedule schedule_choose(const Nest *n, const Machine *m, const Var *l, int lane
         const Var *lane = lane_axis >= 0 ? n->axis[lane_axis].var : l;
         q.a_wide = lane && expr_uses(q.a, lane);
         q.b_wide = lane && expr_uses(q.b, lane);
-        Expr map;
-        q.map = written_map(&q, l, &map);
+        q.map = written_map(&q, l);
         choose_tile(&q, m);
         choose_order(&q, l, &q.s);
         if (parallel < 0) choose_block(&q, m, l, &q.s);

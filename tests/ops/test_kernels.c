@@ -229,6 +229,13 @@ static const struct { const char *name, *text; } updates_cases[] = {
     {"each update reads what the other overwrites", UPDATES_GRAPH("%7: 3 = sgd(%a, %b, %6) %8: 3 = sgd(%b, %a, %6)", "update %a = %7 update %b = %8")},
     {"a kernel overwrites what one before it waits to read", /* statistics and their update; the other update and the old ones */
      UPDATES_GRAPH("%7: 3 = running_var_update(%v, %2) momentum=0.1 points=1 %8: 3 = sgd(%a, %3, %6) %9: 3 = sgd(%b, %2, %6)", "update %v = %7 update %a = %8 update %b = %9")},
+    {"statistics, shifted by a channel's first point, of a gradient in phases, of which some have no taps",
+     "network n Nx8x8x9 -> Nx8x8x24 from \"n.net\" source 1 \"n.net\" train { batch=20 }\n"
+     "%0: Nx8x8x9 = input  %w: 8x8x3x1 = param role=weight fan_in=24 fan_out=24  %b: 8 = param role=bias fan_in=24 fan_out=24\n"
+     "%m: 8 = param role=running_mean fan_in=0 fan_out=0  %v: 8 = param role=running_var fan_in=0 fan_out=0\n"
+     "%1: Nx8x8x24 = conv_dx(%0, %w) stride=1,3 pad=1,1 size=8,24  %2: Nx8x8x24 = bias(%1, %b)  %3: 8 = batch_mean(%2) id=2  %4: 8 = batch_var(%2, %3)\n"
+     "%5: N = image_weight  %6: 8 = running_mean_update(%m, %3) momentum=1  %7: 8 = running_var_update(%v, %4) momentum=1 points=192\n"
+     " output %2 loss %5 update %m = %6 update %v = %7"},
     {"copies of copies", UPDATES_GRAPH("%7: 3 = copy(%b) %8: 3 = copy(%7)", "update %a = %7 update %b = %8 update %v = %a update %m = %1")},
 };
 

@@ -24,9 +24,24 @@ static const char program_text[] =
     "step { segment s blocks { k } }\n"
     "infer { }\n";
 
+/* Lane blocks of half a line: x and y are 16 MB of maps, n is one of 8. */
+static const char half_lines_text[] =
+    "network net Nx4 -> Nx4 from \"net.net\"\n"
+    "train { batch=128 }\n"
+    "program lanes=8 chunk=1 state=64 arena=41943040 scratch=64\n"
+    "buffer x f32 [-1, 64, 32, 16, 8] arena offset=0 bytes=16777216 base=0 stride [262144, 4096, 128, 8, 1]\n"
+    "buffer y f32 [-1, 64, 32, 16, 8] arena offset=16777216 bytes=16777216 base=0 stride [262144, 4096, 128, 8, 1]\n"
+    "buffer n f32 [-1, 32, 32, 16, 8] arena offset=33554432 bytes=8388608 base=0 stride [131072, 4096, 128, 8, 1]\n"
+    "kernel k layer l other flops=0 bytes=0 slots=0 (lo, hi, task, n, blocks, chunks) \"\" {\n"
+    "    local s f32 [16] local offset=0 bytes=64 base=0 stride [1]\n"
+    "%s"
+    "}\n"
+    "step { segment s blocks { k } }\n"
+    "infer { }\n";
+
 /* The lines of the kernel's body after the pass, without what stands in front of each. */
-static char *prefetched(Arena *a, const char *body) {
-    const char *text = arena_printf(a, program_text, body);
+static char *prefetched_in(Arena *a, const char *program, const char *body) {
+    const char *text = arena_printf(a, program, body);
     Diag *d = diag_new(a);
     Program *p = loop_parse(a, d, diag_add_file(d, "t.loops", text, strlen(text)));
     if (!p) diag_flush(d, stderr, COLOR_NEVER, false);
@@ -42,6 +57,8 @@ static char *prefetched(Arena *a, const char *body) {
     *end = 0;
     return first + strlen("stride [1]\n");
 }
+
+static char *prefetched(Arena *a, const char *body) { return prefetched_in(a, program_text, body); }
 
 static int count(const char *text, const char *what) {
     int n = 0;
@@ -93,6 +110,21 @@ START_TEST(lines_once) { /* eight images of a lane block are half a line */
     Arena *a = arena_new();
     const char *text = prefetched(a, "lane l = 0 .. 8 {\n" SUM "y[0, 0, 0, 0, l] = s[l] + x[0, 1, 0, 0, l] + x[0, 1, 0, 0, l + 8] + x[0, 1, 0, 0, l]\n}\n");
     EXPECT(count(text, "prefetch") == 1);
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(results_behind_sum) { /* beside what they are put together with, in front of it; a line for both halves; not what the last cache may hold, goes past it, or is put together with nothing */
+    Arena *a = arena_new();
+    const char *sum = "lane l = 0 .. 8 {\ns[l] = 0.0\nfor i = 0 .. 32 {\ns[l] = fma(x[0, 0, i, 0, l], 2.0, s[l])\n}\nunroll u = 0 .. 2 {\n%s[0, 0, 0, u, l] %s s[l]%s\n}\n}\n";
+    const char *with = " + x[0, 1, 0, u, l]", *text = prefetched_in(a, half_lines_text, arena_printf(a, sum, "y", "=", with));
+    EXPECT(count(text, "prefetch") == 2 && count(text, "prefetch y[0, 0, 0, 0, l]") == 1 && in_order(text, "prefetch y", "for i"));
+    text = prefetched_in(a, half_lines_text, arena_printf(a, sum, "n", "=", with));
+    EXPECT(count(text, "prefetch") == 1 && count(text, "prefetch x") == 1);
+    text = prefetched_in(a, half_lines_text, arena_printf(a, sum, "y", "<-", with));
+    EXPECT(count(text, "prefetch") == 1 && count(text, "prefetch x") == 1);
+    text = prefetched_in(a, half_lines_text, arena_printf(a, sum, "y", "=", ""));
+    EXPECT(count(text, "prefetch") == 0);
     arena_free(a);
 }
 END_TEST
@@ -463,6 +495,7 @@ int main(void) {
     tcase_add_test(tc, behind_sum_of_one_tile);
     tcase_add_test(tc, behind_sum_in_a_loop);
     tcase_add_test(tc, lines_once);
+    tcase_add_test(tc, results_behind_sum);
     tcase_add_test(tc, many_streams);
     tcase_add_test(tc, what_it_makes_itself);
     tcase_add_test(tc, few_streams);
