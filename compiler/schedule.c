@@ -349,7 +349,7 @@ static bool is_loop_over(const Stmt *s, const char *axis, const Stmt *bounds) {
     return is_it;
 }
 
-/* Opens the loop over tiles of a region, or goes on in the one that the nest before has just left: where both go through the whole axis point by point, whatever runs of tiles there are around it. */
+/* Opens the loop over tiles of a region, or goes on in the one that the nest before has just left: where both go through the whole axis point by point. Not in runs of tiles (`block`): the runs of the two may differ. */
 static Stmt *open_loop(Apply *p, int axis, Stmt *loop, Stmt *into) {
     const Axis *x = &p->nest->axis[axis];
     Stmt *before = into->body.n ? into->body.at[into->body.n - 1] : NULL;
