@@ -464,6 +464,27 @@ static LLVMValueRef binary(Emit *e, ExprKind kind, ValueType type, LLVMValueRef 
     }
 }
 
+/* The least value of the variable; false: not known. */
+static bool first_value(Body *b, const Var *var, int64_t *first) {
+    *first = b->lane_lo;
+    if (var == b->lane_var) return true;
+    const Bind *v = find_bind(b, var);
+    bool counts_up = !v->constant && v->lo && LLVMIsConstant(v->lo);
+    *first = counts_up ? LLVMConstIntGetSExtValue(v->lo) : v->c;
+    return counts_up || v->constant;
+}
+
+/* Is the form at least `bound`, by where the loops around begin? (LLVM is not told that they count up.) */
+static bool is_at_least(Body *b, Affine x, int64_t bound) {
+    int64_t least = x.c, first, term;
+    for (int i = 0; i < x.n; i++)
+        if (x.term[i].k < 0 || !first_value(b, x.term[i].var, &first) || !checked_mul(x.term[i].k, first, &term) || !checked_add(least, term, &least)) return false;
+    return least >= bound;
+}
+
+/* Does x ask of a point that is not a picture's first whether it is? */
+static bool asks_in_vain(Body *b, const Expr *x) { return x->kind == EXPR_LT && x->arg[0]->kind == EXPR_INDEX && x->arg[1]->kind == EXPR_INT && is_at_least(b, x->arg[0]->index, x->arg[1]->index.c); }
+
 static Value expr(Body *b, const Expr *x);
 
 static Value operator(Body *b, const Expr *x) {
@@ -472,6 +493,7 @@ static Value operator(Body *b, const Expr *x) {
     Value arg[3];
     LLVMValueRef v[3];
     bool wide = false;
+    if (asks_in_vain(b, x)) return (Value){ LLVMConstInt(e->i1, 0, false), false };
     for (int i = 0; i < n; i++) {
         arg[i] = expr(b, x->arg[i]);
         wide |= arg[i].wide;

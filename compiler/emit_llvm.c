@@ -2,7 +2,8 @@
  *
  * The passes are few because the loops come finished: sroa turns locals whose indices are constants into registers, early-cse
  * merges loads and addresses that unrolling repeated, licm moves out of loops what none of their stores can change (the
- * spaces of loop.h are declared not to overlap), simplifycfg merges the blocks that a kernel's addresses were kept in.
+ * spaces of loop.h are declared not to overlap), simplifycfg merges the blocks that a kernel's addresses were kept in, dse leaves out all but the last of what a tile's
+ * points store to one number of a batch norm's statistics.
  *
  * Several parts are several contexts, each with its module, arena and thread; they share the program, which nobody changes.
  */
@@ -168,7 +169,7 @@ static void check_module(const Emit *e) {
 }
 
 static void optimize(const Emit *e) {
-    static const char passes[] = "function(sroa,early-cse<memssa>,simplifycfg,loop-mssa(licm),simplifycfg),always-inline";
+    static const char passes[] = "function(sroa,early-cse<memssa>,simplifycfg,loop-mssa(licm),simplifycfg,dse),always-inline";
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
     LLVMErrorRef error = LLVMRunPasses(e->module, passes, e->machine, options);
     if (error) BUG("the pass pipeline failed: %s", LLVMGetErrorMessage(error));

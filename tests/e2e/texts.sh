@@ -77,6 +77,20 @@ for kernel in conv_dx max_pool_grad; do
     [[ "$rows $phases" == '1 4' ]] || fail "$kernel: $rows loops over rows and $phases over columns; 1 and 4 are expected"
 done
 
+echo "== what a tile adds to a batch norm's statistics is stored once, and one of its points is asked whether it is the picture's first"
+cat >statistics.net <<'END'
+network statistics(32, 8, 8) -> 10 {
+    conv(24, 1) -> batch_norm -> relu
+    flatten -> linear(10)
+}
+train { batch = 8; data = synthetic }
+END
+expect 0 "$NETC" -march=x86-64-v3 statistics.net --emit=asm=a.s
+awk '/^statistics\.conv1\.forward:$/ { inside = 1 } /^\.Lfunc_end/ { inside = 0 } inside' a.s >kernel.txt
+first=$(grep -c vblendv kernel.txt || true) stores=$(grep -Ec 'vmov[a-z]+[[:space:]]+%ymm[0-9]+, *-?[0-9]*\(%r[^s]' kernel.txt || true)
+[[ $first == 6 ]] || fail "$first choices in the kernel of tiles of 6 channels by 2 points; 6 are expected"
+((stores < 2 * 6 + 2 * 3 * 6)) || fail "$stores vectors are stored by a tile of 12 results and what it adds to 3 numbers of 6 channels"
+
 echo "== a stop, and a look at shapes only, leave what was made until then"
 source=$root/examples/linear.net
 expect 0 "$NETC" "$source" --emit=loops=all.loops --emit=llvm-ir=all.ll
