@@ -12,6 +12,9 @@ input and its gradient lie in memory as in ResNet, and nothing is fused with it 
 forward pass. `time --json` tells what its kernels take, transforms and sums over the batch included; `--emit=plan` tells the algorithm and the
 register tile of the one that multiplies. What Winograd's way is taken for is measured without it, too, in turn. Work is counted as direct
 multiply-adds, so Winograd's kernels may pass the peak.
+
+"At least" is the least of the rounds, in each of which every task of a kernel counts with its fastest step: what others on the machine have slowed down
+is left out. Its share is of the highest peak that was measured.
 """
 import dataclasses
 import pathlib
@@ -50,7 +53,8 @@ SHAPES = {
 # The update holds the last sums of a weight gradient, where they are kernels of their own; without a bias it holds nothing else.
 PASSES = {"forward": ("forward",), "backward data": ("backward_data",), "backward weights": ("backward_weights", "update")}
 PLAN_LINE = re.compile(r"^ +(\S+) +(\d+) flop +\d+ B +\d+ slots +(.*)$", re.MULTILINE)
-HEAD = ["shape", "pass", "ms", "GFLOP/s", "share", "kernel and tile", "-fno-winograd: ms", "GFLOP/s", "share", "kernel and tile"]
+HEAD = ["shape", "pass", "ms", "GFLOP/s", "share", "at least", "its share", "kernel and tile",
+        "-fno-winograd: ms", "GFLOP/s", "share", "at least", "its share", "kernel and tile"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +129,9 @@ class Way:
         ms = [sum(kernel["ms"] for kernel in one) for one in kernels]
         rates = [sum(kernel["ms"] * kernel["gflops"] for kernel in one) / total for one, total in zip(kernels, ms)]
         shares = [100 * rate / run["peak_gflops"] for rate, run in zip(rates, self.runs)]
-        return [three_digits(ms), three_digits(rates), figure(shares, 0, "%"), self.algorithm(what)]
+        least = min(sum(kernel["least_ms"] for kernel in one) for one in kernels)
+        share = 100 * rates[0] * ms[0] / least / max(run["peak_gflops"] for run in self.runs)
+        return [three_digits(ms), three_digits(rates), figure(shares, 0, "%"), three_digits([least]), f"{share:.0f}%", self.algorithm(what)]
 
 
 def measure(shape, folder, o):

@@ -14,6 +14,9 @@ enum { SHARED_OFFSETS = 5 }; /* the place of `offsets` among shared_type's argum
 #define LOOP_SUFFIX ".loop"           /* behind a variable's name: the block at the top of its loop */
 #define SHARED_SUFFIX ".and_alike"    /* behind a kernel's name: the body that it shares with others */
 
+/* The tasks that a kernel has for a full batch, and where their ticks begin. */
+typedef struct Ticks { int64_t first, tasks; } Ticks;
+
 typedef struct Emit {
     Arena *a;
     const Program *p;
@@ -31,6 +34,7 @@ typedef struct Emit {
     LLVMTypeRef shared_type;     /* the same, and ptr offsets: of the buffers of one of several kernels alike */
     LLVMTypeRef task_type;       /* nrt_task_fn */
     LLVMValueRef *kernels;       /* by place in p->kernels; null: in another part, and not called from this one */
+    Ticks *ticks;                /* by place in p->kernels; of the main part */
     LLVMValueRef parallel_for;
     LLVMDIBuilderRef di;         /* null without debugging */
     const char *di_folder;       /* where relative paths of sources begin */
@@ -87,6 +91,8 @@ void emit_kernels(Emit *e);
 
 /* ---- emit_segment.c ---- */
 
+/* Fills in e->ticks, of the kernels of both entries; the place behind the last kernel has the ticks of all. */
+void emit_count_ticks(Emit *e);
 /* Where a forward kernel leaves its result of a lane block; null where it leaves none. */
 const Buffer *emit_result(const Program *p, const Kernel *k);
 /* The function of an entry, NETWORK.step or NETWORK.infer, and the task functions of its segments. */

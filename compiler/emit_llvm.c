@@ -177,6 +177,7 @@ static void optimize(const Emit *e) {
 }
 
 static void emit_main(Emit *e) {
+    emit_count_ticks(e);
     LLVMValueRef step = emit_entry(e, &e->p->step, true);
     LLVMValueRef infer = emit_entry(e, &e->p->infer, false);
     emit_model(e, step, infer);

@@ -140,6 +140,8 @@ static LLVMValueRef kernels(Emit *e) {
         PUT_I64(&r, nrt_kernel, flops, k->flops);
         PUT_I64(&r, nrt_kernel, bytes, k->bytes);
         PUT_I64(&r, nrt_kernel, slots, k->slots);
+        PUT_I64(&r, nrt_kernel, first_tick, e->ticks[i].first);
+        PUT_I64(&r, nrt_kernel, tasks, e->ticks[i].tasks);
         put(&r, offsetof(nrt_kernel, result), result(e, in_entry(&e->p->step, k) ? emit_result(e->p, k) : NULL));
         rows[i] = seal(&r, sizeof(nrt_kernel));
     }
@@ -274,6 +276,7 @@ static void put_network(Record *r, const Program *p) {
     PUT_I64(r, nrt_model, state_bytes, p->state_bytes);
     PUT_I64(r, nrt_model, arena_bytes, p->arena_bytes);
     PUT_I64(r, nrt_model, scratch_bytes, p->scratch_bytes);
+    PUT_I64(r, nrt_model, tick_count, r->e->ticks[p->kernels.n].first);
     PUT_I64(r, nrt_model, flops_per_image, step_flops(p));
 }
 

@@ -69,13 +69,33 @@ static LLVMValueRef read_ticks(Emit *e) {
     return LLVMBuildCall2(e->b, type, mrs, NULL, 0, "");
 }
 
-/* ticks[worker * kernel_count + place] += spent */
-static void add_ticks(Task *t, int place, LLVMValueRef spent) {
+static void note_tasks(Emit *e, const Entry *entry) {
+    int64_t chunks = ceil_div(ceil_div(e->p->model->train.batch, e->p->lanes), e->p->chunk);
+    for (int i = 0; i < entry->segments.n; i++) {
+        const Segment *s = entry->segments.at[i];
+        for (int j = 0; j < s->parts.n; j++) {
+            const SegmentPart *part = &s->parts.at[j];
+            e->ticks[kernel_place(e->p, part->kernel)].tasks = s->kind == SEGMENT_BLOCKS ? chunks : ceil_div(part->items, part->per_task);
+        }
+    }
+}
+
+void emit_count_ticks(Emit *e) {
+    int64_t first = 0;
+    e->ticks = ARENA_ARRAY(e->a, Ticks, e->p->kernels.n + 1);
+    note_tasks(e, &e->p->step);
+    note_tasks(e, &e->p->infer);
+    for (int i = 0; i <= e->p->kernels.n; i++) {
+        e->ticks[i].first = first;
+        first += e->ticks[i].tasks;
+    }
+}
+
+/* ticks[first + number] = spent */
+static void write_ticks(Task *t, int place, LLVMValueRef number, LLVMValueRef spent) {
     Emit *e = t->e;
-    LLVMValueRef row = LLVMBuildMul(e->b, t->worker, emit_i64(e, e->p->kernels.n), "");
-    LLVMValueRef index = LLVMBuildAdd(e->b, row, emit_i64(e, place), "");
-    LLVMValueRef at = LLVMBuildGEP2(e->b, e->i64, t->ticks, &index, 1, "");
-    LLVMBuildStore(e->b, LLVMBuildAdd(e->b, LLVMBuildLoad2(e->b, e->i64, at, ""), spent, ""), at);
+    LLVMValueRef index = LLVMBuildNSWAdd(e->b, number, emit_i64(e, e->ticks[place].first), "");
+    LLVMBuildStore(e->b, spent, LLVMBuildGEP2(e->b, e->i64, t->ticks, &index, 1, ""));
 }
 
 static void call_counted(Task *t, const Kernel *k, LLVMValueRef lo, LLVMValueRef hi, LLVMValueRef number) {
@@ -87,7 +107,7 @@ static void call_counted(Task *t, const Kernel *k, LLVMValueRef lo, LLVMValueRef
     LLVMPositionBuilderAtEnd(e->b, counted);
     LLVMValueRef start = read_ticks(e);
     LLVMBuildCall2(e->b, e->kernel_type, e->kernels[place], args, 5, "");
-    add_ticks(t, place, LLVMBuildSub(e->b, read_ticks(e), start, "spent"));
+    write_ticks(t, place, number, LLVMBuildSub(e->b, read_ticks(e), start, "spent"));
     LLVMBuildBr(e->b, after);
     LLVMPositionBuilderAtEnd(e->b, plain);
     LLVMBuildCall2(e->b, e->kernel_type, e->kernels[place], args, 5, "");

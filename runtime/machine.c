@@ -28,7 +28,7 @@ Machine *machine_new(const nrt_model *m, int threads)
     k->rows = machine_rows(m);
     k->inputs = dataset_input_elements(m);
     k->outputs = dataset_output_elements(m);
-    k->ticks = mem_get((size_t)(threads * (m->kernel_count + 1)), sizeof *k->ticks);
+    k->ticks = mem_get((size_t)m->tick_count + 1, sizeof *k->ticks);
     k->ctx = (nrt_ctx){.state = mem_pages((size_t)m->state_bytes),
                        .arena = mem_pages((size_t)m->arena_bytes),
                        .scratch = mem_pages((size_t)(threads * m->scratch_bytes)),

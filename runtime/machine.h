@@ -12,7 +12,7 @@ typedef struct Machine {
     Pool *pool;
     int64_t rows;              /* the compiled batch, rounded up to lanes */
     int64_t inputs, outputs;   /* elements of one image */
-    uint64_t *ticks;           /* [threads][kernels]; ctx.ticks points here while kernels are timed */
+    uint64_t *ticks;           /* [tick_count]; ctx.ticks points here while kernels are timed */
     _Atomic int64_t first_bad; /* machine_first_nonfinite: the least kernel seen so far */
 } Machine;
 

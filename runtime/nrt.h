@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-enum { NRT_ABI = 3 };
+enum { NRT_ABI = 4 };
 
 typedef struct nrt_ctx nrt_ctx;
 
@@ -35,7 +35,7 @@ struct nrt_ctx {
     const float *target;   /* [rows(n)][output elements], or null when the loss wants labels */
     float *out;            /* [rows(n)][output elements]: the network's output, written by step and infer */
     float *loss;           /* [rows(n)]: each image's own loss (a sum over its elements), written by step and infer */
-    uint64_t *ticks;       /* null, or [threads][model->kernel_count]: cycles spent are added here */
+    uint64_t *ticks;       /* null, or [model->tick_count]: each task writes here the cycles that it has spent on each of its kernels (nrt_kernel.first_tick) */
     int64_t n;             /* images in this batch, 1 .. model->batch */
     int64_t blocks;        /* ceil(n / lanes) */
     float lr;              /* learning rate of this step */
@@ -88,12 +88,13 @@ typedef struct nrt_result {  /* where a kernel leaves its result for a lane bloc
     int64_t first, block;    /* elements from the place's start to block 0's first number, and from a block to the next */
 } nrt_result;
 
-typedef struct nrt_kernel {  /* one row of `time`; ctx->ticks is indexed by its place in the table */
+typedef struct nrt_kernel {  /* one row of `time` */
     const char *name;        /* "conv1.forward" */
     const char *layer;       /* the layer it works for ("conv1"), or "" */
     int32_t pass;            /* nrt_pass */
     int64_t flops, bytes;    /* floating-point operations, and bytes read or written at least once, for one image */
     int64_t slots;           /* predicted time for `batch` images on one core: the vector multiply-adds (of 2 * lanes flop) that it could do meanwhile */
+    int64_t first_tick, tasks; /* its tasks for a full batch: task number i writes ctx->ticks[first_tick + i] */
     nrt_result result;       /* of a forward kernel of step; else NRT_NOWHERE */
 } nrt_kernel;
 
@@ -128,6 +129,7 @@ typedef struct nrt_model {
     int32_t input_rank, output_rank;
     int64_t input_dim[3], output_dim[3];   /* of one image */
     int64_t state_bytes, arena_bytes, scratch_bytes; /* scratch_bytes for one thread, a multiple of 64 */
+    int64_t tick_count;      /* tasks of all kernels */
     int64_t flops_per_image; /* direct-convolution arithmetic of a training step for one image */
     int32_t tensor_count, layer_count, kernel_count, peak_flops_per_iteration;
     const nrt_tensor *tensors;

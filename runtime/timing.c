@@ -1,8 +1,9 @@
 /* timing.c: `time`. Steps on random numbers, twice: first untouched, for the step's own time, then with ctx->ticks set, for the kernels'.
  * With --forward a step is an inference: no labels, no loss, nothing that learns.
  *
- * A kernel's time is its threads' ticks of one step, divided by the number of threads: its share of the step when all threads
- * are busy. Every figure is the median over the steps. Ticks become seconds by comparing both clocks over the second run.
+ * A kernel's time is its tasks' ticks of one step, divided by the number of threads: its share of the step when all threads
+ * are busy. Every figure is the median over the steps; beside it stands what a kernel takes at least, the sum of each task's least over the steps: others who
+ * use the machine slow down now this task, now that one. Ticks become seconds by comparing both clocks over the second run.
  * The peak that shares refer to is measured here, on the same threads: the best of several runs of model->peak. It also turns the slots that
  * the compiler predicted for each kernel into seconds. Whether the data keeps up is measured last, where the data is at hand (data_timing.h). */
 #include "commands.h"
@@ -30,6 +31,7 @@ typedef struct Timing {
     bool forward;              /* a step is an inference */
     double step_s, peak;       /* seconds of a step; FLOP/s of the machine on these threads */
     double *kernel_s;          /* [kernels] */
+    double *least_s;           /* [kernels]: with each task at its fastest */
     bool data_known;           /* is `data` measured? If not, data_fault says why */
     DataTiming data;
     Fault data_fault;
@@ -123,30 +125,43 @@ static void measure_steps(Timing *t)
     free(s);
 }
 
-/* The ticks of one step: the sum over threads, for each kernel. */
-static void collect_ticks(const Timing *t, double *ticks)
+/* The ticks of one step: the sum over its tasks, for each kernel. least: of each task, over the steps so far; 0: none has run. */
+static void collect_ticks(const Timing *t, double *ticks, uint64_t *least)
 {
-    int n = t->m->kernel_count, threads = pool_threads(t->k->pool);
-    for (int i = 0; i < n; i++) {
+    int threads = pool_threads(t->k->pool);
+    for (int i = 0; i < t->m->kernel_count; i++) {
+        const nrt_kernel *k = &t->m->kernels[i];
         ticks[i] = 0;
-        for (int w = 0; w < threads; w++)
-            ticks[i] += (double)t->k->ticks[w * n + i] / threads;
+        for (int64_t j = k->first_tick; j < k->first_tick + k->tasks; j++) {
+            uint64_t spent = t->k->ticks[j];
+            ticks[i] += (double)spent / threads;
+            if (spent && (!least[j] || spent < least[j]))
+                least[j] = spent;
+        }
     }
-    memset(t->k->ticks, 0, (size_t)(threads * n) * sizeof *t->k->ticks);
+    memset(t->k->ticks, 0, (size_t)t->m->tick_count * sizeof *t->k->ticks);
+}
+
+static double sum_ticks(const nrt_kernel *k, const uint64_t *ticks)
+{
+    double sum = 0;
+    for (int64_t j = k->first_tick; j < k->first_tick + k->tasks; j++)
+        sum += (double)ticks[j];
+    return sum;
 }
 
 static void measure_kernels(Timing *t)
 {
-    int n = t->m->kernel_count;
+    int n = t->m->kernel_count, threads = pool_threads(t->k->pool);
     double *ticks = mem_get((size_t)(t->steps * n), sizeof *ticks), *one = mem_get((size_t)t->steps, sizeof *one), start, rate;
-    uint64_t first;
+    uint64_t first, *least = mem_get((size_t)t->m->tick_count + 1, sizeof *least);
     Score score = {0};
     t->k->ctx.ticks = t->k->ticks;
     start = cpu_seconds();
     first = cpu_ticks();
     for (int64_t i = 0; i < t->steps; i++) {
         one_step(t, &score);
-        collect_ticks(t, ticks + i * n);
+        collect_ticks(t, ticks + i * n, least);
     }
     rate = (cpu_seconds() - start) / (double)(cpu_ticks() - first);
     t->k->ctx.ticks = NULL;
@@ -154,7 +169,9 @@ static void measure_kernels(Timing *t)
         for (int64_t s = 0; s < t->steps; s++)
             one[s] = ticks[s * n + i];
         t->kernel_s[i] = median(one, t->steps) * rate;
+        t->least_s[i] = sum_ticks(&t->m->kernels[i], least) / threads * rate;
     }
+    free(least);
     free(one);
     free(ticks);
 }
@@ -175,7 +192,7 @@ static void measure_data(Timing *t, const Options *o)
 
 /* ---- output ---- */
 
-typedef struct Cost { double seconds, predicted, flops; } Cost; /* of a batch */
+typedef struct Cost { double seconds, least, predicted, flops; } Cost; /* of a batch */
 
 /* Kernels of inference take no part in a training step, nor the other way round. */
 static bool kernel_ran(const Timing *t, int kernel)
@@ -195,6 +212,7 @@ static void cost_add(Cost *c, const Timing *t, int kernel)
     if (!kernel_ran(t, kernel))
         return;
     c->seconds += t->kernel_s[kernel];
+    c->least += t->least_s[kernel];
     c->predicted += predicted_seconds(t, kernel);
     c->flops += (double)t->m->kernels[kernel].flops * (double)t->batch.n;
 }
@@ -202,7 +220,7 @@ static void cost_add(Cost *c, const Timing *t, int kernel)
 /* The arithmetic of what is timed, on the batch. */
 static double step_flops(const Timing *t)
 {
-    Cost c = {0, 0, 0};
+    Cost c = {0, 0, 0, 0};
     if (!t->forward)
         return (double)t->m->flops_per_image * (double)t->batch.n;
     for (int i = 0; i < t->m->kernel_count; i++)
@@ -250,18 +268,18 @@ static bool holds(const Timing *t, int kernel)
 /* Rates are of the arithmetic that a layer stands for; Winograd's way does it with less. */
 static void print_prediction(const Timing *t)
 {
-    Cost all = {0, 0, 0}, near = {0, 0, 0};
+    Cost all = {0, 0, 0, 0}, near = {0, 0, 0, 0};
     bool above = false;
     for (int i = 0; i < t->m->kernel_count; i++) {
-        Cost one = {0, 0, 0};
+        Cost one = {0, 0, 0, 0};
         cost_add(&one, t, i);
         cost_add(&all, t, i);
         if (kernel_ran(t, i) && holds(t, i))
             cost_add(&near, t, i);
         above |= gflops(one) * 1e9 > t->peak;
     }
-    printf("\nall kernels %.4f ms, predicted %.4f ms; %.0f%% of the time is in kernels that are predicted within 30%%\n", all.seconds * 1e3,
-           all.predicted * 1e3, all.seconds > 0 ? 100 * near.seconds / all.seconds : 0);
+    printf("\nall kernels %.4f ms, at least %.4f ms, predicted %.4f ms; %.0f%% of the time is in kernels that are predicted within 30%%\n", all.seconds * 1e3,
+           all.least * 1e3, all.predicted * 1e3, all.seconds > 0 ? 100 * near.seconds / all.seconds : 0);
     if (above)
         printf("above 100%% of the peak: Winograd's way takes fewer operations than the plain sum, by which they are counted\n");
 }
@@ -309,17 +327,17 @@ static void print_kernels(const Timing *t)
     for (int i = 0; i < t->m->kernel_count; i++)
         if (kernel_ran(t, i))
             width = column_width(t->m->kernels[i].name, width);
-    printf("\n%-*s  %-16s %9s %7s %6s %10s %9s  %s\n", width, "kernel", "pass", "ms", "GFLOP/s", "peak", "predicted", "MB",
+    printf("\n%-*s  %-16s %9s %7s %6s %10s %10s %9s  %s\n", width, "kernel", "pass", "ms", "GFLOP/s", "peak", "at least", "predicted", "MB",
            t->forward ? "share of the inference" : "share of the step");
     for (int i = 0; i < t->m->kernel_count; i++) {
         const nrt_kernel *k = &t->m->kernels[i];
-        Cost c = {0, 0, 0};
+        Cost c = {0, 0, 0, 0};
         if (!kernel_ran(t, i))
             continue;
         cost_add(&c, t, i);
         printf("%-*s  %-16s", width, k->name, pass_name(k));
         print_cost(t, c);
-        printf(" %10.4f %9.2f", c.predicted * 1e3, (double)(k->bytes * t->batch.n) * 1e-6);
+        printf(" %10.4f %10.4f %9.2f", c.least * 1e3, c.predicted * 1e3, (double)(k->bytes * t->batch.n) * 1e-6);
         print_bar(c.seconds / t->step_s);
         printf("\n");
     }
@@ -375,7 +393,7 @@ static void print_json(const Timing *t)
     printf("],\"kernels\":[");
     for (int i = 0, shown = 0; i < t->m->kernel_count; i++) {
         const nrt_kernel *k = &t->m->kernels[i];
-        Cost c = {0, 0, 0};
+        Cost c = {0, 0, 0, 0};
         if (!kernel_ran(t, i))
             continue;
         cost_add(&c, t, i);
@@ -385,7 +403,7 @@ static void print_json(const Timing *t)
         json_write_string(stdout, k->layer);
         printf(",\"pass\":\"%s\",", k->pass >= 0 && k->pass < PASSES ? keys[k->pass] : "other");
         json_cost(t, "", c);
-        printf(",\"bytes\":%lld}", (long long)(k->bytes * t->batch.n));
+        printf(",\"least_ms\":%.6g,\"bytes\":%lld}", c.least * 1e3, (long long)(k->bytes * t->batch.n));
     }
     printf("]}\n");
 }
@@ -395,6 +413,7 @@ int command_time(const nrt_model *m, const Options *o)
     Timing t = {.m = m, .k = machine_new(m, option_threads(o)), .steps = o->steps > 0 ? o->steps : 50, .lr = o->lr >= 0 ? o->lr : m->train.lr,
                 .forward = o->forward};
     t.kernel_s = mem_get((size_t)m->kernel_count, sizeof *t.kernel_s);
+    t.least_s = mem_get((size_t)m->kernel_count, sizeof *t.least_s);
     init_state(m, t.k->ctx.state, option_seed(m, o));
     random_batch(&t, option_batch(m, o), option_seed(m, o));
     t.peak = measure_peak(t.k);
@@ -410,6 +429,7 @@ int command_time(const nrt_model *m, const Options *o)
     free(t.batch.labels);
     free(t.batch.target);
     free(t.kernel_s);
+    free(t.least_s);
     machine_free(t.k);
     return EXIT_OK;
 }

@@ -27,7 +27,14 @@ check x86-64-v3 8 lenet resnet18 mobilenet_v1
 
 "$NETC" -D 'train.data=synthetic()' "$root/examples/lenet.net" -o lenet
 expect 0 ./lenet time --steps 20
-grep -Eq '^conv2\.backward_data +backward data +[0-9.]+ +[0-9.]+ +[0-9]+% +[0-9]+\.[0-9]+ +[0-9.]+ +#' out.txt || fail "no row for conv2.backward_data with its prediction"
-grep -Eq '^all kernels [0-9.]+ ms, predicted [0-9.]+ ms; [0-9]+% of the time is in kernels that are predicted within 30%$' out.txt || fail "no summary of predictions"
+grep -Eq '^conv2\.backward_data +backward data +[0-9.]+ +[0-9.]+ +[0-9]+% +[0-9]+\.[0-9]+ +[0-9]+\.[0-9]+ +[0-9.]+ +#' out.txt || fail "no row for conv2.backward_data with its prediction"
+grep -Eq '^all kernels [0-9.]+ ms, at least [0-9.]+ ms, predicted [0-9.]+ ms; [0-9]+% of the time is in kernels that are predicted within 30%$' out.txt || fail "no summary of predictions"
 expect 0 ./lenet time --steps 5 --json
 grep -Eq '"name":"conv2.backward_data","layer":"conv2","pass":"backward_data","ms":[^,]+,"predicted_ms":[0-9.]+' out.txt || fail "no predicted_ms"
+
+# What a kernel takes at least is no more than its median; of all kernels together, it is more than a quarter of it.
+sed 's/"name"/\n&/g' out.txt | awk '
+    match($0, /"ms":[^,]*/) && /"least_ms"/ { ms = substr($0, RSTART + 5, RLENGTH - 5) + 0; match($0, /"least_ms":[^,]*/); least = substr($0, RSTART + 11, RLENGTH - 11) + 0
+        if (!(least > 0) || least > 1.0001 * ms) { print "at least " least " of " ms ": " $0; bad++ }
+        kernels++; all += ms; all_least += least }
+    END { exit bad || kernels < 20 || all_least < all / 4 }' || fail "what kernels take at least is not a part of what they take"

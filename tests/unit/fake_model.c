@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stddef.h>
 
-enum { INPUTS = 784, CLASSES = 10, LANES = 8, BATCH = 128, WEIGHT_BYTES = INPUTS * CLASSES * 4, CHAINS = 32 };
+enum { INPUTS = 784, CLASSES = 10, LANES = 8, BATCH = 128, BLOCKS = BATCH / LANES, WEIGHT_BYTES = INPUTS * CLASSES * 4, CHAINS = 32 };
 
 static float *weight(nrt_ctx *c)
 {
@@ -56,10 +56,11 @@ static void row_loss(nrt_ctx *c, int64_t row)
     c->loss[row] = c->labels[row] < 0 ? 0 : logf(total) + most - out[c->labels[row]];
 }
 
-static void tick(nrt_ctx *c, int64_t worker, int kernel, uint64_t start)
+/* Tasks of the first kernel, then those of the second. */
+static void tick(nrt_ctx *c, int kernel, int64_t task, uint64_t start)
 {
     if (c->ticks)
-        c->ticks[worker * 2 + kernel] += __builtin_ia32_rdtsc() - start;
+        c->ticks[kernel * BLOCKS + task] = __builtin_ia32_rdtsc() - start;
 }
 
 static void forward_task(nrt_ctx *c, int64_t task, int64_t worker)
@@ -70,7 +71,7 @@ static void forward_task(nrt_ctx *c, int64_t task, int64_t worker)
         if (c->labels)
             row_loss(c, row);
     }
-    tick(c, worker, 0, start);
+    tick(c, 0, task, start);
 }
 
 static void update_task(nrt_ctx *c, int64_t k, int64_t worker)
@@ -83,7 +84,7 @@ static void update_task(nrt_ctx *c, int64_t k, int64_t worker)
             w[i] -= d * c->x[row * INPUTS + i];
         bias(c)[k] -= d;
     }
-    tick(c, worker, 1, start);
+    tick(c, 1, k, start);
 }
 
 static void fake_step(nrt_ctx *c)
@@ -119,8 +120,8 @@ static const nrt_layer layers[] = {
     {"linear1", "linear", 1, {CLASSES, 0, 0}, INPUTS * CLASSES + CLASSES, INPUTS * CLASSES},
 };
 static const nrt_kernel kernels[] = {
-    {"linear1.forward", "linear1", NRT_FORWARD, 2 * INPUTS * CLASSES, INPUTS * 4, 1000, {0}},
-    {"linear1.backward_weights", "linear1", NRT_BACKWARD_WEIGHTS, 2 * INPUTS * CLASSES, INPUTS * 4, 1000, {0}},
+    {"linear1.forward", "linear1", NRT_FORWARD, 2 * INPUTS * CLASSES, INPUTS * 4, 1000, 0, BLOCKS, {0}},
+    {"linear1.backward_weights", "linear1", NRT_BACKWARD_WEIGHTS, 2 * INPUTS * CLASSES, INPUTS * 4, 1000, BLOCKS, CLASSES, {0}},
 };
 
 #ifndef FAKE_FEATURES
@@ -133,7 +134,7 @@ static const nrt_kernel kernels[] = {
 const nrt_model nrt_the_model = {
     .abi = NRT_ABI, .lanes = LANES, .name = "fake", .source = "fake.net", .cpu = "x86-64", .features = FAKE_FEATURES, .hash = 0x1234abcd5678ef01u,
     .input_rank = 3, .output_rank = 1, .input_dim = {1, 28, 28}, .output_dim = {CLASSES, 0, 0},
-    .state_bytes = WEIGHT_BYTES + 64, .arena_bytes = BATCH * CLASSES * 4, .scratch_bytes = 0, .flops_per_image = 4 * INPUTS * CLASSES,
+    .state_bytes = WEIGHT_BYTES + 64, .arena_bytes = BATCH * CLASSES * 4, .scratch_bytes = 0, .tick_count = BLOCKS + CLASSES, .flops_per_image = 4 * INPUTS * CLASSES,
     .tensor_count = 2, .layer_count = 2, .kernel_count = 2, .peak_flops_per_iteration = 2 * CHAINS,
     .tensors = tensors, .layers = layers, .kernels = kernels,
     .train = {.data = FAKE_DATA, .loss = NRT_CROSS_ENTROPY, .init = NRT_TORCH_DEFAULT, .schedule = NRT_CONSTANT, .loss_mean = 1, .shuffle = 1,
