@@ -425,6 +425,13 @@ static int find_axis(const Nest *n, const Var *v) {
     return -1;
 }
 
+/* The stage whose tiles the plan shows: the first that multiplies. */
+static int main_stage(const Group *g) {
+    for (int s = 0; s < g->nstages; s++)
+        if (lower_table[g->stage[s].root->op]->macs) return s;
+    return 0;
+}
+
 static void emit_loops(Lower *lw, Nest *nest) {
     layout_note_nest(lw, nest);
     const Machine *m = &lw->plan->options.machine;
@@ -437,7 +444,7 @@ static void emit_loops(Lower *lw, Nest *nest) {
     if (why) BUG("%s: %s", lw->kernel->name, why);
     lw->slow = lw->slow || (lw->plan->options.tile && schedule_is_slow(nest, &s));
     if (!lw->items_open) lw->items = schedule_items(nest, &s, lw->lanes);
-    if (!lw->tiles || (nest->accs.n && lw->stage == plan_main_stage(lw->group) && !lw->last_band)) lw->tiles = schedule_text(lw->a, nest, &s);
+    if (!lw->tiles || (nest->accs.n && lw->stage == main_stage(lw->group) && !lw->last_band)) lw->tiles = schedule_text(lw->a, nest, &s);
     lw->step_axis = NULL;
     lw->band_axis = false;
 }
@@ -583,7 +590,6 @@ static void lower_points(Lower *lw, const Node *n) {
         chain_add(&c, n, point_value(&c, n));
         chain_run(&c);
     }
-    share_rows(lw, nest, at);
     emit_loops(lw, nest);
 }
 

@@ -262,12 +262,6 @@ static void tiles_take_turns(Plan *p, Group *g, const Node *x, const Node *y, co
     if (last) add_tiles(p, g, last, columns, groups, turns);
 }
 
-int plan_main_stage(const Group *g) {
-    for (int s = 0; s < g->nstages; s++)
-        if (rule_of(g->stage[s].root)->macs) return s;
-    return 0;
-}
-
 /* Is it a contraction, with what is fused to it? */
 static bool multiplies(const Group *g) {
     for (int s = 0; s < g->nstages; s++)
@@ -457,41 +451,6 @@ static void place_product(Plan *p, const Node *n, const TileTurns *turns) {
     tiles_take_turns(p, g, n->arg[0], n, NULL, n->attr.i[WINOGRAD_GROUPS], turns);
 }
 
-/* Is n a convolution with kernels of one point that goes from point to point? */
-static bool goes_by_points(const Node *n) {
-    if (n->op != OP_conv || rule_of(n)->halo(n, 0)) return false;
-    return n->arg[0]->type.dim[1] == n->type.dim[1] && n->arg[0]->type.dim[2] == n->type.dim[2]; /* without padding, larger kernels and strides make the picture smaller */
-}
-
-/* Does the group make a pointwise map, point by point, for each lane block? */
-static bool makes_points(const Plan *p, const Group *g) {
-    const Node *root = g->stage[0].root;
-    for (int k = 0; k < root->nargs; k++)
-        if (p->value[root->arg[k]->id].gathered) return false; /* it goes by cells */
-    return g->domain == PER_BLOCK && g->sum == SUM_NONE && g->nstages == 1 && !g->stage[0].riders.n && rule_of(root)->kind == LOWER_POINTWISE;
-}
-
-/* The group of a pointwise map, as a normalised one, which nobody but n reads: n can multiply each row as soon as it is made. The map is not written at all, and memory is read for the next row while this one's
- * products are summed. A row and the weights, which each row goes through, have to be near. (Maps that are stored anyway had better be written from front to end.) */
-static Group *rows_before(const Plan *p, const bool *needed, const Node *n) {
-    if (!p->options.fuse || !p->options.tile || !goes_by_points(n) || count_users(p, needed, n->arg[0]) != 1) return NULL;
-    const Value *v = &p->value[n->arg[0]->id];
-    const Type *x = &n->arg[0]->type;
-    Group *g = v->view || v->gathered ? NULL : v->group, *made = plan_value(p, n->arg[1])->group;
-    int64_t weights = 4 * type_count(n->arg[1]->type), row = capped_mul(4 * p->options.machine.lanes, capped_mul(x->dim[0], x->dim[2]));
-    if (domain_of(p, n) != PER_BLOCK || weights > p->options.machine.cache || row > p->options.step_bytes || x->dim[1] == 1) return NULL;
-    bool in_order = g && (!made || made->index < g->index); /* in the list of groups, readers come behind what they read */
-    return in_order && makes_points(p, g) ? g : NULL;
-}
-
-static void place_rows(Plan *p, const Node *n, Group *g) {
-    g->stage[0].axis = 1;
-    g->stage[0].rows = 1;
-    g->stage[0].band_axis = 2;
-    g->steps = n->type.dim[1];
-    add_stage(p, g, n, 1, 1, 2, 0);
-}
-
 /* The group whose next stage n becomes, or null: Winograd's pictures from the products before them, or a pool that eats the rows of a
  * convolution as they come. Returns the rows of a step, too. */
 static Group *stage_before(const Plan *p, const Node *n, int64_t *rows) {
@@ -527,7 +486,7 @@ static void place_node(Plan *p, const bool *needed, const Node *n) {
     const Node *twin = find_twin(p, n), *arg = latest_arg(p, n);
     int64_t rows = 1;
     TileTurns turns = n->op == OP_winograd_product ? tile_turns(p, needed, n->arg[0]) : (TileTurns){0};
-    Group *before = stage_before(p, n, &rows), *map = rows_before(p, needed, n);
+    Group *before = stage_before(p, n, &rows);
     if (rule->kind == LOWER_SOURCE || p->value[n->id].gathered || tile_turns(p, needed, n).steps) return; /* such tiles are placed with their product */
     if (is_view(p, needed, n)) {
         p->value[n->id].view = n->arg[0];
@@ -541,8 +500,6 @@ static void place_node(Plan *p, const bool *needed, const Node *n) {
         place_product(p, n, &turns);
     } else if (before) {
         place_stage(p, n, before, rows);
-    } else if (map) {
-        place_rows(p, n, map);
     } else {
         set_group(p, n, add_group(p, n, domain_of(p, n), SUM_NONE), 0);
     }

@@ -126,8 +126,6 @@ bool plan_goes_across(const PlanOptions *options, int64_t weight_bytes, int64_t 
 /* The plan of the training step, or (train = false) of inference: output and loss alone. No root names a source. Null where updates wait for each
  * other in a circle; where each is a copy that nothing reads, they never do. */
 Plan *plan_build(Arena *a, const Graph *g, const PlanOptions *options, bool train);
-/* The stage after which a group's kernel is named, and whose tiles the plan shows: the first that multiplies. */
-int plan_main_stage(const Group *g);
 /* Is n one of the sums that are taken in the same pass as that of the group, whose own one folds or leaves partial sums, or as that of one that rides on it? */
 bool plan_sums_beside(const Group *g, const Node *n);
 /* Bytes of the buffers that a group's kernel touches, once all have addresses: for one lane block, or the batch. */

@@ -103,16 +103,14 @@ static const Var *kernel_var(Build *b, const char *name) {
     return v;
 }
 
-static const Stage *main_stage(const Group *g) { return &g->stage[plan_main_stage(g)]; }
-
 static nrt_pass group_pass(const Group *g) {
-    const Stage *s = main_stage(g);
+    const Stage *s = &g->stage[0];
     const Node *last = s->fused.n && g->sum == SUM_FOLD ? s->fused.at[s->fused.n - 1] : s->root;
     return last->pass;
 }
 
 static const char *kernel_name(Build *b, const Plan *p, const Group *g) {
-    const Node *root = main_stage(g)->root;
+    const Node *root = g->stage[0].root;
     const char *layer = *root->name ? root->name : b->graph->model->name;
     return unique_name(b, arena_printf(b->a, "%s.%s%s", layer, pass_names[group_pass(g)], p->train ? "" : ".infer"));
 }
@@ -126,7 +124,7 @@ static void note_nodes(Build *b, const Group *g, Kernel *k) {
 }
 
 static Kernel *new_kernel(Build *b, const Plan *p, Group *g) {
-    const Node *root = main_stage(g)->root;
+    const Node *root = g->stage[0].root;
     Kernel *k = ARENA_NEW(b->a, Kernel);
     *k = (Kernel){.name = kernel_name(b, p, g), .layer = root->name, .pass = group_pass(g), .span = root->span};
     k->lo = kernel_var(b, "lo");

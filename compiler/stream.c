@@ -62,7 +62,7 @@ static int64_t bytes_of(const Turn *t, bool of_block) { return of_block ? t->blo
  * from where a core's own cache ends, reading them from memory costs less. */
 static int64_t late_bytes(const Plan *p, const Group *g) {
     enum { IN_ORDER = 3, SCATTERED = 4 };
-    const LowerRule *rule = lower_table[g->stage[plan_main_stage(g)].root->op];
+    const LowerRule *rule = lower_table[g->stage[0].root->op];
     if (rule->kind == LOWER_POINTWISE) return IN_ORDER * p->options.stream_bytes;
     return rule->scatters && g->nstages == 1 && 2 * 4 * p->options.machine.lanes == LINE ? p->options.stream_bytes / SCATTERED : p->options.stream_bytes;
 }

@@ -91,12 +91,6 @@ first=$(grep -c vblendv kernel.txt || true) stores=$(grep -Ec 'vmov[a-z]+[[:spac
 [[ $first == 6 ]] || fail "$first choices in the kernel of tiles of 6 channels by 2 points; 6 are expected"
 ((stores < 2 * 6 + 2 * 3 * 6)) || fail "$stores vectors are stored by a tile of 12 results and what it adds to 3 numbers of 6 channels"
 
-echo "== a normalised map that only a convolution of points reads is never whole: each row is multiplied as it is made, the next asked for meanwhile"
-expect 0 "$NETC" -march=x86-64-v3 "$root/examples/resnext18.net" --emit=loops=a.loops
-awk '$1 == "kernel" { inside = $2 == "resnext_stage1.resnext_block1.conv3.forward" } inside' a.loops >kernel.txt
-grep -Eq '^ +resnext_stage1\.resnext_block1\.relu2\.relu\[b[0-9]+ - lo, c[0-9]+, 0, [^]]*\] = ' kernel.txt || fail "the row at hand is not kept alone"
-grep -Eq '^ +prefetch resnext_stage1\.resnext_block1\.conv2\.bias[.0-9]*\[b[0-9]+, 0, y[0-9]+ \+ 1, ' kernel.txt || fail "the next row is not asked for"
-
 echo "== a stop, and a look at shapes only, leave what was made until then"
 source=$root/examples/linear.net
 expect 0 "$NETC" "$source" --emit=loops=all.loops --emit=llvm-ir=all.ll

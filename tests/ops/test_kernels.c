@@ -130,7 +130,6 @@ static const Case cases[] = {
     NORM_NET("batch norm without gamma and beta", "2, 5, 4", "3, 5, 4", "conv(6, 1, bias=false) -> batch_norm(affine=false, eps=1e-3) -> tanh; conv(3, 1)"),
     NORM_NET("residual block", "2, 7, 7", "4, 4, 4", "skip = it -> conv(4, 1, stride=2); conv(4, 3, stride=2, pad=1, bias=false) -> batch_norm -> relu; conv(4, 3, pad=1, bias=false) -> batch_norm; it + skip -> relu"),
     NORM_NET("two batch norms of one input", "2, 5, 4", "3, 5, 4", "conv(3, 1, bias=false); a = it -> batch_norm; b = it -> batch_norm -> sigmoid; a * b"),
-    NORM_NET("norm's rows multiplied as they are made", "2, 7, 6", "5, 7, 6", "conv(6, 3, pad=1, bias=false) -> batch_norm -> relu; conv(8, 1, groups=2) -> tanh; conv(5, 1)"),
     NORM_NET("batch norm of more channels than lanes", "2, 4, 3", "3, 4, 3", "conv(37, 1, bias=false) -> batch_norm -> relu; conv(3, 1)"),
     {.name = "batch norm of one number an image", .source = "network n(3, 2, 2) -> 3 { conv(4, 2, bias=false) -> batch_norm(eps=0.5) -> tanh; flatten -> linear(3) }\ntrain { batch = 20 }\n", .tolerance = 1e-5, .least = 2},
     {.name = "batch norm of flat numbers", .source = "network n(2, 4, 4) -> 5 { flatten; linear(11, bias=false) -> batch_norm(eps=0.5) -> sigmoid; linear(5) }\ntrain { batch = 20 }\n", .tolerance = 1e-5, .least = 2},
@@ -237,12 +236,6 @@ static const struct { const char *name, *text; } updates_cases[] = {
      "%1: Nx8x8x24 = conv_dx(%0, %w) stride=1,3 pad=1,1 size=8,24  %2: Nx8x8x24 = bias(%1, %b)  %3: 8 = batch_mean(%2) id=2  %4: 8 = batch_var(%2, %3)\n"
      "%5: N = image_weight  %6: 8 = running_mean_update(%m, %3) momentum=1  %7: 8 = running_var_update(%v, %4) momentum=1 points=192\n"
      " output %2 loss %5 update %m = %6 update %v = %7"},
-    {"a map made of cells, which no row of it can be alone, before a convolution of points",
-     "network n Nx2x8x6 -> Nx5x8x6 from \"n.net\" source 1 \"n.net\" train { batch=20 }\n"
-     "%0: Nx2x8x6 = input  %w: 5x2x1x1 = param role=weight fan_in=2 fan_out=5  %b: 2 = param role=bias fan_in=0 fan_out=0  %m: 2 = param role=running_mean fan_in=0 fan_out=0\n"
-     "%1: Nx2x4x3 = avg_pool(%0) window=2,2 stride=2,2  %2: Nx2x8x6 = avg_pool_grad(%1) window=2,2 stride=2,2 size=8,6  %3: 2 = channel_sum(%2)\n"
-     "%4: 2 = batch_norm_dgamma(%2, %0, %b, %m)  %5: Nx2x8x6 = batch_norm_dx(%2, %0, %b, %m, %3, %4)  %6: Nx5x8x6 = conv(%5, %w)  %7: N = image_weight\n"
-     " output %6 loss %7 update %b = %3 update %m = %4"},
     {"copies of copies", UPDATES_GRAPH("%7: 3 = copy(%b) %8: 3 = copy(%7)", "update %a = %7 update %b = %8 update %v = %a update %m = %1")},
 };
 
