@@ -9,7 +9,7 @@ part of names of --list, as in `resnet18` or `vgg11.block3`. Without any, all of
 
 Each shape becomes a network of its own: batch_norm, the layer without bias, batch_norm, and a small end. So the layer has all three passes, its
 input and its gradient lie in memory as in ResNet, and nothing is fused with it but the statistics of the second batch_norm, in a convolution's
-forward pass, and the first batch_norm itself, whose rows a convolution of points multiplies as they are made. `time --json` tells what its kernels take, transforms and sums over the batch included; `--emit=plan` tells the algorithm and the
+forward pass. `time --json` tells what its kernels take, transforms and sums over the batch included; `--emit=plan` tells the algorithm and the
 register tile of the one that multiplies. What Winograd's way is taken for is measured without it, too, in turn. Work is counted as direct
 multiply-adds, so Winograd's kernels may pass the peak.
 

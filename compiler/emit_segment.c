@@ -75,7 +75,9 @@ static void note_tasks(Emit *e, const Entry *entry) {
         const Segment *s = entry->segments.at[i];
         for (int j = 0; j < s->parts.n; j++) {
             const SegmentPart *part = &s->parts.at[j];
-            e->ticks[kernel_place(e->p, part->kernel)].tasks = s->kind == SEGMENT_BLOCKS ? chunks : ceil_div(part->items, part->per_task);
+            int64_t tasks = s->kind == SEGMENT_BLOCKS ? chunks : ceil_div(part->items, part->per_task);
+            Ticks *t = &e->ticks[kernel_place(e->p, part->kernel)];
+            t->tasks = i64_max(t->tasks, tasks); /* a text of loops may run a kernel several times */
         }
     }
 }

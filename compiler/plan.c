@@ -459,7 +459,7 @@ static Group *stage_before(const Plan *p, const Node *n, int64_t *rows) {
     if (v->view || !v->group || v->stage != v->group->nstages - 1) return NULL;
     const Stage *last = &v->group->stage[v->stage];
     *rows = n->op == OP_winograd_image ? winograd_image_tile(&n->attr) : 1;
-    if (n->op == OP_winograd_image && v->group->nstages == 2 && last->root == n->arg[0]) return ceil_div(n->type.dim[1], *rows) == v->group->steps ? v->group : NULL;
+    if (n->op == OP_winograd_image && v->group->nstages == 2 && last->root->op == OP_winograd_product && last->root == n->arg[0]) return ceil_div(n->type.dim[1], *rows) == v->group->steps ? v->group : NULL;
     if (!is_pool(n) || !pool_tiles(&n->attr, n->arg[0]->type)) return NULL;
     if (last->root->op == OP_conv && v->group->nstages == 1) return v->group;
     *rows = last->rows / n->attr.i[0];
