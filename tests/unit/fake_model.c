@@ -66,6 +66,7 @@ static void tick(nrt_ctx *c, int kernel, int64_t task, uint64_t start)
 static void forward_task(nrt_ctx *c, int64_t task, int64_t worker)
 {
     uint64_t start = __builtin_ia32_rdtsc();
+    (void)worker;
     for (int64_t row = task * LANES; row < (task + 1) * LANES; row++) {
         row_forward(c, row);
         if (c->labels)
@@ -77,6 +78,7 @@ static void forward_task(nrt_ctx *c, int64_t task, int64_t worker)
 static void update_task(nrt_ctx *c, int64_t k, int64_t worker)
 {
     uint64_t start = __builtin_ia32_rdtsc();
+    (void)worker;
     float *w = weight(c) + k * INPUTS;
     for (int64_t row = 0; row < c->n; row++) {
         float d = c->lr * delta(c)[row * CLASSES + k];
