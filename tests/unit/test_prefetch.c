@@ -7,9 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NETWORK "network net Nx4 -> Nx4 from \"net.net\"\n"
+/* Its kernel, whose body is to be filled in. */
+#define KERNEL \
+    "kernel k layer l other flops=0 bytes=0 slots=0 (lo, hi, task, n, blocks, chunks) \"\" {\n" \
+    "    local s f32 [16] local offset=0 bytes=64 base=0 stride [1]\n" \
+    "%s" \
+    "}\n" \
+    "step { segment s blocks { k } }\n" \
+    "infer { }\n"
+
 /* x: pictures of 4 channels, 64 x 64; q: bytes of the same shape; t: such pictures in scratch memory; w: weights, 1024 x 1024; y: what is made; s: a sum for each lane. */
 static const char program_text[] =
-    "network net Nx4 -> Nx4 from \"net.net\"\n"
+    NETWORK
     "train { batch=16 }\n"
     "program lanes=16 chunk=1 state=4194304 arena=2359296 scratch=1048576\n"
     "buffer w f32 [1024, 1024] state offset=0 bytes=4194304 base=0 stride [1024, 1]\n"
@@ -17,27 +27,17 @@ static const char program_text[] =
     "buffer y f32 [-1, 4, 64, 64, 16] arena offset=1048576 bytes=1048576 base=0 stride [262144, 65536, 1024, 16, 1]\n"
     "buffer q u8 [-1, 4, 64, 64, 16] arena offset=2097152 bytes=262144 base=0 stride [65536, 16384, 1024, 16, 1]\n"
     "buffer t f32 [-1, 4, 64, 64, 16] scratch offset=0 bytes=1048576 base=0 stride [262144, 65536, 1024, 16, 1]\n"
-    "kernel k layer l other flops=0 bytes=0 slots=0 (lo, hi, task, n, blocks, chunks) \"\" {\n"
-    "    local s f32 [16] local offset=0 bytes=64 base=0 stride [1]\n"
-    "%s"
-    "}\n"
-    "step { segment s blocks { k } }\n"
-    "infer { }\n";
+    KERNEL;
 
 /* Lane blocks of half a line: x and y are 16 MB of maps, n is one of 8. */
 static const char half_lines_text[] =
-    "network net Nx4 -> Nx4 from \"net.net\"\n"
+    NETWORK
     "train { batch=128 }\n"
     "program lanes=8 chunk=1 state=64 arena=41943040 scratch=64\n"
     "buffer x f32 [-1, 64, 32, 16, 8] arena offset=0 bytes=16777216 base=0 stride [262144, 4096, 128, 8, 1]\n"
     "buffer y f32 [-1, 64, 32, 16, 8] arena offset=16777216 bytes=16777216 base=0 stride [262144, 4096, 128, 8, 1]\n"
     "buffer n f32 [-1, 32, 32, 16, 8] arena offset=33554432 bytes=8388608 base=0 stride [131072, 4096, 128, 8, 1]\n"
-    "kernel k layer l other flops=0 bytes=0 slots=0 (lo, hi, task, n, blocks, chunks) \"\" {\n"
-    "    local s f32 [16] local offset=0 bytes=64 base=0 stride [1]\n"
-    "%s"
-    "}\n"
-    "step { segment s blocks { k } }\n"
-    "infer { }\n";
+    KERNEL;
 
 /* The lines of the kernel's body after the pass, without what stands in front of each. */
 static char *prefetched_in(Arena *a, const char *program, const char *body) {
