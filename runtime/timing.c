@@ -125,7 +125,10 @@ static void measure_steps(Timing *t)
     free(s);
 }
 
-/* The ticks of one step: the sum over its tasks, for each kernel. least: of each task, over the steps so far; 0: none has run. */
+/* Ticks of a task that has not run: those of inference in training, and those behind the last lane block of a smaller batch. */
+static const uint64_t not_run = UINT64_MAX;
+
+/* The ticks of one step: the sum over its tasks, for each kernel. least: of each task, over the steps so far. */
 static void collect_ticks(const Timing *t, double *ticks, uint64_t *least)
 {
     int threads = pool_threads(t->k->pool);
@@ -134,19 +137,22 @@ static void collect_ticks(const Timing *t, double *ticks, uint64_t *least)
         ticks[i] = 0;
         for (int64_t j = k->first_tick; j < k->first_tick + k->tasks; j++) {
             uint64_t spent = t->k->ticks[j];
+            if (spent == not_run)
+                continue;
             ticks[i] += (double)spent / threads;
-            if (spent && (!least[j] || spent < least[j]))
+            if (spent < least[j])
                 least[j] = spent;
+            t->k->ticks[j] = not_run;
         }
     }
-    memset(t->k->ticks, 0, (size_t)t->m->tick_count * sizeof *t->k->ticks);
 }
 
 static double sum_ticks(const nrt_kernel *k, const uint64_t *ticks)
 {
     double sum = 0;
     for (int64_t j = k->first_tick; j < k->first_tick + k->tasks; j++)
-        sum += (double)ticks[j];
+        if (ticks[j] != not_run)
+            sum += (double)ticks[j];
     return sum;
 }
 
@@ -156,6 +162,8 @@ static void measure_kernels(Timing *t)
     double *ticks = mem_get((size_t)(t->steps * n), sizeof *ticks), *one = mem_get((size_t)t->steps, sizeof *one), start, rate;
     uint64_t first, *least = mem_get((size_t)t->m->tick_count + 1, sizeof *least);
     Score score = {0};
+    for (int64_t j = 0; j < t->m->tick_count; j++)
+        t->k->ticks[j] = least[j] = not_run;
     t->k->ctx.ticks = t->k->ticks;
     start = cpu_seconds();
     first = cpu_ticks();
