@@ -236,6 +236,10 @@ static const struct { const char *name, *text; } updates_cases[] = {
      "%1: Nx8x8x24 = conv_dx(%0, %w) stride=1,3 pad=1,1 size=8,24  %2: Nx8x8x24 = bias(%1, %b)  %3: 8 = batch_mean(%2) id=2  %4: 8 = batch_var(%2, %3)\n"
      "%5: N = image_weight  %6: 8 = running_mean_update(%m, %3) momentum=1  %7: 8 = running_var_update(%v, %4) momentum=1 points=192\n"
      " output %2 loss %5 update %m = %6 update %v = %7"},
+    {"tiles that a pool has made of a convolution, and no product",
+     "network n Nx2x8x32 -> Nx4x8x8 from \"n.net\" source 1 \"n.net\" train { batch=20 }\n"
+     "%0: Nx2x8x32 = input  %w: 16x2x1x1 = param role=weight fan_in=2 fan_out=16  %1: Nx16x8x32 = conv(%0, %w)  %2: Nx16x4x16 = avg_pool(%1) window=2,2 stride=2,2\n"
+     "%3: Nx4x8x8 = winograd_image(%2) tile=2 kernel=3 size=8,8  %4: N = image_weight output %3 loss %4"},
     {"copies of copies", UPDATES_GRAPH("%7: 3 = copy(%b) %8: 3 = copy(%7)", "update %a = %7 update %b = %8 update %v = %a update %m = %1")},
 };
 
